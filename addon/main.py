@@ -1,0 +1,3 @@
+from mitmcache.addons import default_addons
+
+addons = default_addons()

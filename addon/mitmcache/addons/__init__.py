@@ -1,0 +1,39 @@
+"""The only importers of mitmproxy: one feature, one file, one class."""
+
+from mitmcache.addons.calls import Calls
+from mitmcache.addons.capture import Capture
+from mitmcache.addons.control import Control
+from mitmcache.addons.lookup import Lookup
+from mitmcache.addons.marks import Marks
+from mitmcache.addons.options import Options
+from mitmcache.addons.pruner import Pruner
+from mitmcache.addons.scope import Scope
+from mitmcache.addons.startup import Startup
+from mitmcache.addons.storage import Storage
+from mitmcache.addons.upstream import Upstream
+from mitmcache.addons.websocket import WebSocketFallback
+from mitmcache.tally import Tally
+
+
+def default_addons() -> list[object]:
+    """The pipeline: mitmproxy calls the hooks of these in this order, for requests and replies alike.
+
+    A new list at each call, since a hot reload must not get back addons that are done.
+    """
+    tally = Tally()
+    options = Options()
+    storage = Storage(options, tally)
+    return [
+        options,
+        Startup(),
+        storage,
+        Scope(options),
+        Upstream(),
+        Control(storage, tally),
+        WebSocketFallback(options),
+        Calls(options),
+        Lookup(options, storage, tally),
+        Capture(options, storage, tally),
+        Marks(),
+        Pruner(),
+    ]

@@ -1,0 +1,78 @@
+"""Our own words in mitmproxy's: responses made from records, and headers told and taken off."""
+
+import math
+
+import orjson
+from mitmproxy import http
+from mitmproxy.net.http.status_codes import RESPONSES
+
+from mitmcache.cache import replay, status
+from mitmcache.cache.directives import CONTROL_HEADERS
+from mitmcache.cache.record import Record
+from mitmcache.cache.status import Outcome
+
+MAX_PLACES = 8
+"""Places named in an explanation; of the rest, their number."""
+
+
+def from_record(request: http.Request, record: Record, outcome: Outcome) -> http.Response:
+    body, coding = replay.body_for(record, request.headers.get("accept-encoding", ""))
+    fields = (*record.headers, *coding, *status.headers(outcome), ("content-length", str(len(body))))
+    return _response(record.status, fields, body)
+
+
+def gateway_timeout(outcome: Outcome, message: str, differs: list[str] | None = None) -> http.Response:
+    """504, as RFC 9111 has it for only-if-cached; in the form of error that LLM clients print."""
+    error = {"type": "mitmcache_miss", "code": "mitmcache_miss", "message": message, "differs": differs or []}
+    body = orjson.dumps({"error": error}, option=orjson.OPT_INDENT_2)
+    fields = (
+        ("content-type", "application/json"),
+        # SDKs retry a 504; the answer would be the same
+        ("x-should-retry", "false"),
+        *status.headers(outcome),
+        ("content-length", str(len(body))),
+    )
+    return _response(504, fields, body)
+
+
+def tell(response: http.Response, outcome: Outcome) -> None:
+    """Writes the status headers; an upstream's own Cache-Status stays in front of ours (RFC 9211 2)."""
+    theirs = response.headers.get("cache-status", "")
+    for name, value in status.headers(outcome):
+        response.headers[name] = f"{theirs}, {value}" if name == "cache-status" and theirs else value
+
+
+def take_off(request: http.Request) -> None:
+    """Removes what is addressed to us, unless the caller's signature covers it."""
+    authorization = request.headers.get("authorization", "")
+    signed = authorization.partition("SignedHeaders=")[2].partition(",")[0].lower().split(";")
+    for name in CONTROL_HEADERS:
+        if name in request.headers and name not in signed:
+            del request.headers[name]
+
+
+def places(differs: list[str] | None) -> str:
+    """The first few, for one line."""
+    if not differs:
+        return ""
+    more = len(differs) - MAX_PLACES
+    return ", ".join(differs[:MAX_PLACES]) + (f" and {more} more" if more > 0 else "")
+
+
+def explanation(differs: list[str] | None) -> str:
+    if not differs:
+        return "not in the cache, and nothing like it is: no request of this credential to this host"
+    return f"not in the cache; the nearest stored request differs in: {places(differs)}"
+
+
+def _response(code: int, fields: tuple[tuple[str, str], ...], body: bytes) -> http.Response:
+    headers = http.Headers(
+        [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields]
+    )
+    reason = RESPONSES.get(code, "")
+    return http.Response(b"HTTP/1.1", code, reason.encode(), headers, body, None, 0.0, 0.0)
+
+
+def expires(now: float, ttl: float) -> float:
+    """A record's `expires` for a lifetime in seconds."""
+    return now + ttl if math.isfinite(ttl) else 0.0

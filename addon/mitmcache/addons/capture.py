@@ -1,0 +1,189 @@
+"""Keeps the replies worth keeping, and tells every caller what became of the call."""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from mitmproxy import http
+
+from mitmcache.addons import answers
+from mitmcache.addons.calls import lower
+from mitmcache.addons.options import Options
+from mitmcache.addons.storage import Storage
+from mitmcache.addons.trail import Trail, trail_of
+from mitmcache.cache import admit, policy
+from mitmcache.cache.status import Outcome
+from mitmcache.cache.tap import Tap
+from mitmcache.exchange import Reply
+from mitmcache.keeper import Candidate
+from mitmcache.reasons import Reason
+from mitmcache.tally import Tally
+from mitmcache.wire.forms import reader_for
+
+logger = logging.getLogger(__name__)
+
+INLINE = 256 * 1024
+"""A larger reply is judged in a thread: the event loop must not wait for it."""
+
+
+class Capture:
+    def __init__(self, options: Options, storage: Storage, tally: Tally) -> None:
+        self._options = options
+        self._storage = storage
+        self._tally = tally
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        trail, response = trail_of(flow), flow.response
+        if response is None or trail.outcome is None or trail.answer is not None:
+            return
+        # a refusal is short, and a later addon may want to replace it: only an answer is streamed
+        if not 200 <= response.status_code < 300 or not self._streams(trail, response):
+            return
+        outcome = self._outcome(trail, response)
+        if trail.lookup and trail.lookup.write and response.status_code == 200:
+            if _length(response) > self._options.current.max_body:
+                self._tally.dropped[Reason.TOO_LARGE] += 1
+                outcome = replace(outcome, detail=Reason.TOO_LARGE)
+            else:
+                trail.tap = Tap(self._options.current.max_body, self._storage.budget)
+        response.stream = trail.tap or True
+        trail.outcome = outcome
+        answers.tell(response, outcome)
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        trail, response = trail_of(flow), flow.response
+        if response is None or trail.outcome is None or trail.answer is not None:
+            return
+        if response.stream:
+            self._heard(flow, clean_end=True)
+        elif not self._covered(flow, trail, response):
+            trail.outcome = await self._judge(trail, response)
+            answers.tell(response, trail.outcome)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        # openai-python closes its socket right after `[DONE]`: mitmproxy then reports a disconnect for a
+        # stream that was whole
+        self._heard(flow, clean_end=False)
+
+    def _streams(self, trail: Trail, response: http.Response) -> bool:
+        """Decided from request and response: a stream goes out chunk by chunk, and so does what is too large."""
+        call, media_type = trail.call, response.headers.get("content-type", "").lower()
+        if call is None or trail.body is None:
+            return bool(reader_for(media_type))
+        return bool(
+            reader_for(media_type)
+            or call.dialect.streams(call.path, trail.body.seen)
+            or (call.dialect.opaque and "json" not in media_type)
+            or _length(response) > self._options.current.max_body
+        )
+
+    def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
+        """What is known so far, with the upstream's status and, on a miss, the nearest request's difference."""
+        assert trail.outcome is not None
+        outcome = replace(trail.outcome, fwd_status=response.status_code)
+        differs = trail.differs
+        if differs and differs.done() and not differs.cancelled() and not differs.exception():
+            outcome = replace(outcome, detail=answers.places(differs.result()))
+        return outcome
+
+    async def _judge(self, trail: Trail, response: http.Response) -> Outcome:
+        outcome = self._outcome(trail, response)
+        if trail.lookup is None or not trail.lookup.write:
+            return outcome
+        reason = await self._keep(trail, response)
+        if reason is None:
+            return replace(outcome, stored=True)
+        self._tally.dropped[reason] += 1
+        return replace(outcome, detail=reason)
+
+    async def _keep(self, trail: Trail, response: http.Response) -> Reason | None:
+        """Hands an admitted reply to the keeper, or says why not."""
+        assert trail.call is not None
+        if response.status_code != 200:
+            return Reason.STATUS
+        limit = self._options.current.max_body
+        reply = _reply(response, response.raw_content or b"")
+        try:
+            plain = admit.decoded(reply, min(INLINE, limit))
+            if plain is Reason.TOO_LARGE:
+                plain = await asyncio.to_thread(admit.decoded, reply, limit)
+            if isinstance(plain, Reason):
+                return plain
+            if len(plain.body) <= INLINE:
+                reason = admit.admit(trail.call, plain)
+            else:
+                reason = await asyncio.to_thread(admit.admit, trail.call, plain)
+        except Exception:
+            # open: what cannot be judged is not kept
+            logger.warning("mitmcache: a reply could not be judged", exc_info=True)
+            return Reason.STORE_ERROR
+        if reason:
+            return reason
+        if not self._storage.budget.take(len(plain.body)):
+            return Reason.QUEUE_FULL
+        self._offer(trail, plain, charged=len(plain.body), judged=True)
+        return None
+
+    def _heard(self, flow: http.HTTPFlow, *, clean_end: bool) -> None:
+        """The end of a stream, however it came."""
+        trail = trail_of(flow)
+        tap, trail.tap = trail.tap, None
+        if tap is None or flow.response is None:
+            return
+        if tap.lost:
+            self._tally.dropped[Reason.TOO_LARGE if tap.too_large else Reason.QUEUE_FULL] += 1
+            return
+        data = tap.take()
+        # it has been sent already: this is for mitmweb and for saved flows
+        flow.response.raw_content = data
+        self._offer(trail, _reply(flow.response, data), charged=len(data), clean_end=clean_end)
+
+    def _offer(
+        self, trail: Trail, reply: Reply, *, charged: int, judged: bool = False, clean_end: bool = True
+    ) -> None:
+        assert trail.call and trail.body and trail.lookup
+        now = time.time()
+        self._storage.keeper.offer(
+            Candidate(
+                key=trail.key,
+                call=trail.call,
+                model=trail.model,
+                parts=trail.parts,
+                body=trail.body,
+                reply=reply,
+                created=now,
+                expires=answers.expires(now, trail.lookup.ttl),
+                clean_end=clean_end,
+                judged=judged,
+                charged=charged,
+            )
+        )
+
+    def _covered(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> bool:
+        """stale-if-error: the expired answer instead of the upstream's failure."""
+        if trail.stale is None:
+            return False
+        age = policy.age(trail.stale.created, trail.stale.expires, time.time())
+        if not policy.may_cover_error(age, trail.asked, response.status_code):
+            return False
+        trail.outcome = Outcome("STALE", ttl=age.ttl, age=age.age, detail=f"status-{response.status_code}")
+        trail.answer = flow.response = answers.from_record(flow.request, trail.stale, trail.outcome)
+        self._tally.hits += 1
+        return True
+
+
+def _reply(response: http.Response, data: bytes) -> Reply:
+    headers = response.headers
+    framed = (
+        response.is_http2
+        or response.is_http3
+        or "content-length" in headers
+        or "chunked" in headers.get("transfer-encoding", "").lower()
+    )
+    return Reply(response.status_code, lower(headers), data, framed)
+
+
+def _length(response: http.Response) -> int:
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdigit() else 0

@@ -1,0 +1,37 @@
+"""`http://llm.cache/` through the proxy: is it well, and what has it done?"""
+
+import orjson
+from mitmproxy import http
+
+from mitmcache.addons.scope import CONTROL_HOST
+from mitmcache.addons.storage import Storage
+from mitmcache.addons.trail import answered
+from mitmcache.tally import Tally
+
+
+class Control:
+    """Read-only: any web page in a proxied browser can reach it."""
+
+    def __init__(self, storage: Storage, tally: Tally) -> None:
+        self._storage = storage
+        self._tally = tally
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if answered(flow) or flow.request.pretty_host.lower() != CONTROL_HOST:
+            return
+        path = flow.request.path.partition("?")[0]
+        if path not in ("/healthz", "/stats"):
+            flow.response = _json(404, {"error": "there are /healthz and /stats"})
+        elif flow.request.method != "GET":
+            flow.response = _json(405, {"error": "GET only"}, allow="GET")
+        elif path == "/healthz":
+            flow.response = _json(200, {"status": "ok"})
+        else:
+            entries, size = await self._storage.totals()
+            flow.response = _json(200, {**self._tally.as_json(), "entries": entries, "bytes": size})
+
+
+def _json(status: int, document: dict[str, object], **headers: str) -> http.Response:
+    body = orjson.dumps(document)
+    fields = {"content-type": "application/json", "cache-control": "no-store", **headers}
+    return http.Response.make(status, body, fields)

@@ -1,0 +1,144 @@
+"""Answers a call from the cache, or says why it goes upstream."""
+
+import asyncio
+import ipaddress
+import logging
+import time
+
+from mitmproxy import ctx, http
+
+from mitmcache.addons import answers
+from mitmcache.addons.options import Options
+from mitmcache.addons.storage import Found, Storage
+from mitmcache.addons.trail import Trail, answered, trail_of
+from mitmcache.cache import body, directives, key, policy, rules, scope
+from mitmcache.cache.policy import Bypass, Freshness, Mode
+from mitmcache.cache.scope import Scope
+from mitmcache.cache.status import Outcome
+from mitmcache.exchange import Call
+from mitmcache.reasons import Reason
+from mitmcache.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+INLINE = 256 * 1024
+"""A larger body is parsed in a thread: the event loop must not wait for it."""
+
+
+class Lookup:
+    def __init__(self, options: Options, storage: Storage, tally: Tally) -> None:
+        self._options = options
+        self._storage = storage
+        self._tally = tally
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        trail = trail_of(flow)
+        if answered(flow) or trail.call is None:
+            return
+        try:
+            decision = await self._decide(flow, trail, trail.call)
+            answers.take_off(flow.request)
+            if isinstance(decision, Reason):
+                self._bypass(flow, trail, decision)
+            else:
+                await self._look_up(flow, trail, decision)
+        except Exception:
+            # open: the call goes on as if we were not there
+            logger.warning("mitmcache: a lookup failed", exc_info=True)
+            trail.lookup = None
+            self._bypass(flow, trail, Reason.STORE_ERROR)
+
+    async def _decide(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> policy.Lookup | Reason:
+        settings = self._options.current
+        user = _proxy_user(flow)
+        trail.asked = directives.parse(call.headers)
+        trail.body = await _read_body(call)
+        trail.model = call.dialect.model(call.path, trail.body.seen)
+        decision = policy.decide(
+            call,
+            trail.body.seen,
+            trail.asked,
+            rules.first(settings.policy, call.host, trail.model, call.path, user),
+            mode=settings.mode,
+            ttl=settings.ttl,
+            scope=settings.scope,
+            max_body=settings.max_body,
+        )
+        if isinstance(decision, Bypass):
+            return decision.reason
+        who = scope.caller(call)
+        if who.sigv4 and decision.scope is Scope.CREDENTIAL and not _on_loopback():
+            return Reason.SIGV4
+        owner = scope.label(decision.scope, who, user)
+        trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
+        trail.key = key.digest(trail.parts)
+        return decision
+
+    async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:
+        trail.lookup = decision
+        fwd = "request"
+        if decision.read and not flow.is_replay:
+            found = await self._storage.find(trail.key)
+            fwd = self._serve(flow, trail, found) if found else "uri-miss"
+            if trail.answer:
+                return
+        self._tally.misses += 1
+        trail.outcome = Outcome("MISS", fwd=fwd)
+        assert trail.body is not None
+        explaining = asyncio.create_task(self._storage.differs(trail.parts, trail.body))
+        if self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached:
+            differs = await explaining
+            trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(differs))
+            message = answers.explanation(differs)
+            _answer(flow, trail, answers.gateway_timeout(trail.outcome, message, differs))
+        else:
+            trail.differs = explaining
+
+    def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
+        """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""
+        record, now = found.record, time.time()
+        if record.created > now + policy.CLOCK_SKEW:
+            return "uri-miss"
+        age = policy.age(record.created, record.expires, now)
+        fresh = policy.freshness(age, trail.asked)
+        if fresh is Freshness.STALE and self._options.current.mode is Mode.OFFLINE:
+            fresh = Freshness.SERVE_STALE
+        if fresh in (Freshness.STALE, Freshness.REQUEST):
+            trail.stale = record
+            return fresh.value
+        self._tally.hits += 1
+        trail.tier = found.tier
+        word = "HIT" if fresh is Freshness.FRESH else "STALE"
+        trail.outcome = Outcome(word, ttl=age.ttl, age=age.age)  # type: ignore[arg-type]
+        _answer(flow, trail, answers.from_record(flow.request, record, trail.outcome))
+        return ""
+
+    def _bypass(self, flow: http.HTTPFlow, trail: Trail, reason: Reason) -> None:
+        self._tally.bypassed[reason] += 1
+        trail.outcome = Outcome("BYPASS", fwd="bypass", detail=reason)
+        if self._options.current.mode is Mode.OFFLINE:
+            message = f"llm_mode=offline, and this call is never answered from the cache: {reason}"
+            _answer(flow, trail, answers.gateway_timeout(trail.outcome, message))
+
+
+async def _read_body(call: Call) -> body.Body:
+    content_type = next((value for name, value in call.headers if name == "content-type"), "")
+    if len(call.body) <= INLINE:
+        return body.read(call.body, content_type, call.dialect)
+    return await asyncio.to_thread(body.read, call.body, content_type, call.dialect)
+
+
+def _answer(flow: http.HTTPFlow, trail: Trail, response: http.Response) -> None:
+    flow.response = trail.answer = response
+
+
+def _proxy_user(flow: http.HTTPFlow) -> str:
+    """The user name that mitmproxy's own proxyauth has verified, "" without one."""
+    user, *_ = flow.metadata.get("proxyauth") or ("",)
+    return str(user)
+
+
+def _on_loopback() -> bool:
+    """All of the proxy's listeners are for this machine alone."""
+    proxyserver = ctx.master.addons.get("proxyserver")
+    return all(ipaddress.ip_address(host).is_loopback for host, *_ in proxyserver.listen_addrs())

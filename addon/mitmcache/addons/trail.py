@@ -1,0 +1,56 @@
+"""What one flow has been through: facts, each with one writer; the only thing that addons share."""
+
+import asyncio
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+
+from mitmcache.cache.body import Body
+from mitmcache.cache.directives import NOTHING, Directives
+from mitmcache.cache.key import Ingredients
+from mitmcache.cache.policy import Lookup
+from mitmcache.cache.record import Record
+from mitmcache.cache.status import Outcome
+from mitmcache.cache.tap import Tap
+from mitmcache.exchange import Call
+from mitmcache.providers.base import Dialect, Provider
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """`route` and `call` are written by Calls, `tap` and `outcome`'s last word by Capture, the rest by Lookup.
+
+    `answer` is the response that we made ourselves, `tier` where its record came from.
+    """
+
+    route: tuple[Provider, Dialect] | None = None
+    call: Call | None = None
+    body: Body | None = None
+    model: str = ""
+    asked: Directives = NOTHING
+    lookup: Lookup | None = None
+    parts: Ingredients = ()
+    key: str = ""
+    stale: Record | None = None
+    differs: "asyncio.Task[list[str] | None] | None" = None
+    answer: http.Response | None = None
+    tier: str = ""
+    tap: Tap | None = None
+    outcome: Outcome | None = None
+
+
+_trails: WeakKeyDictionary[http.HTTPFlow, Trail] = WeakKeyDictionary()
+
+
+def trail_of(flow: http.HTTPFlow) -> Trail:
+    """The flow's own, made at first sight. It goes with the flow."""
+    trail = _trails.get(flow)
+    if trail is None:
+        trail = _trails[flow] = Trail()
+    return trail
+
+
+def answered(flow: http.HTTPFlow) -> bool:
+    """A request hook stands aside then: somebody refused or answered already, or the flow is not live."""
+    return flow.response is not None or flow.error is not None or not flow.live

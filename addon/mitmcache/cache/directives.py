@@ -1,0 +1,77 @@
+"""What a caller says about caching, in the request's headers (RFC 9111, RFC 5861, Cloudflare's own)."""
+
+import math
+from dataclasses import dataclass
+
+from mitmcache.exchange import Headers, header
+
+CONTROL_HEADERS = frozenset(
+    {
+        "cache-control",
+        "cf-aig-skip-cache",
+        "cf-skip-cache",
+        "cf-aig-cache-ttl",
+        "cf-cache-ttl",
+        "cf-aig-cache-key",
+    }
+)
+"""Addressed to us: none of them goes upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """Seconds throughout; None where nothing was said."""
+
+    skip: bool = False
+    ttl: float | None = None
+    key: str | None = None
+    no_cache: bool = False
+    no_store: bool = False
+    only_if_cached: bool = False
+    max_age: float | None = None
+    max_stale: float | None = None
+    min_fresh: float | None = None
+    stale_if_error: float | None = None
+
+
+NOTHING = Directives()
+
+
+def parse(headers: Headers) -> Directives:
+    """A value that cannot be read is taken as not said: a cache header must not break a call."""
+    if not any(name in CONTROL_HEADERS for name, _ in headers):
+        return NOTHING
+    control = _cache_control(header(headers, "cache-control"))
+    milliseconds = _seconds(header(headers, "cf-cache-ttl"))
+    ttl = _seconds(header(headers, "cf-aig-cache-ttl"))
+    if ttl is None and milliseconds is not None:
+        ttl = milliseconds / 1000
+    return Directives(
+        skip=any(
+            header(headers, name).strip().lower() == "true" for name in ("cf-aig-skip-cache", "cf-skip-cache")
+        ),
+        ttl=ttl,
+        key=header(headers, "cf-aig-cache-key") or None,
+        no_cache="no-cache" in control,
+        no_store="no-store" in control,
+        only_if_cached="only-if-cached" in control,
+        max_age=_seconds(control.get("max-age", "")),
+        # max-stale without a value accepts any staleness
+        max_stale=math.inf if control.get("max-stale") == "" else _seconds(control.get("max-stale", "")),
+        min_fresh=_seconds(control.get("min-fresh", "")),
+        stale_if_error=_seconds(control.get("stale-if-error", "")),
+    )
+
+
+def _cache_control(value: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in value.split(","):
+        name, _, argument = item.partition("=")
+        found.setdefault(name.strip().lower(), argument.strip().strip('"'))
+    return found
+
+
+def _seconds(text: str) -> float | None:
+    """delta-seconds of RFC 9111 1.2.2."""
+    text = text.strip()
+    return float(text[:18]) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,9 @@
+"""Joins byte strings so that no two lists of them give the same bytes."""
+
+from collections.abc import Iterable
+from struct import pack
+
+
+def frame(pieces: Iterable[bytes]) -> bytes:
+    """Each piece behind its length, 8 bytes big-endian."""
+    return b"".join(part for piece in pieces for part in (pack(">Q", len(piece)), piece))

@@ -1,0 +1,75 @@
+"""Call -> digest. What is framed here counts; nothing else does.
+
+The key is the SHA-256 of labelled, length-framed ingredients. `KEY_VERSION` changes with any change of
+what is framed or how: golden vectors in the tests pin it.
+"""
+
+import hashlib
+from urllib.parse import parse_qsl
+
+from mitmcache.cache.body import Body
+from mitmcache.cache.framing import frame
+from mitmcache.cache.scope import SECRET_QUERY
+from mitmcache.exchange import Call, header
+
+KEY_VERSION = 1
+
+type Ingredients = tuple[tuple[str, bytes], ...]
+
+
+def ingredients(call: Call, body: Body, scope: str, custom: str | None = None) -> Ingredients:
+    """What makes two calls the same: (label, value) pairs. `scope` is `scope.label`'s text.
+
+    `custom` is the caller's own name for the body (cf-aig-cache-key), which then does not count.
+    """
+    what = ("custom", custom.encode()) if custom is not None else (body.kind, body.canonical)
+    return (
+        ("dialect", call.dialect.name.encode()),
+        ("host", call.host.encode()),
+        ("method", call.method.encode()),
+        ("path", call.path.encode("utf-8", "surrogateescape")),
+        ("query", _query(call)),
+        *((f"header {name}", value) for name, value in _headers(call)),
+        ("scope", scope.encode()),
+        what,
+    )
+
+
+def digest(parts: Ingredients) -> str:
+    """64 lower-case hex digits."""
+    pieces = [b"mitmcache", str(KEY_VERSION).encode()]
+    for name, value in parts:
+        pieces += name.encode(), value
+    return hashlib.sha256(frame(pieces)).hexdigest()
+
+
+def group(parts: Ingredients) -> str:
+    """Of calls whose misses may explain each other: same dialect, host and scope. 32 hex digits."""
+    same = [value for name, value in parts if name in ("dialect", "host", "scope")]
+    return hashlib.sha256(frame(same)).hexdigest()[:32]
+
+
+def _query(call: Call) -> bytes:
+    ignored = (*SECRET_QUERY, *call.dialect.volatile_query)
+    pairs = parse_qsl(call.query, keep_blank_values=True, errors="surrogateescape")
+    return frame(
+        text.encode("utf-8", "surrogateescape")
+        for name, value in sorted(pairs)
+        if name.lower() not in ignored
+        for text in (name, value)
+    )
+
+
+def _headers(call: Call) -> list[tuple[str, bytes]]:
+    """The request headers that change the answer, by name, each once."""
+    wanted = {*call.dialect.key_headers, *call.provider.key_headers}
+    prefixes = tuple(name[:-1] for name in wanted if name.endswith("*"))
+    present = {name for name, _ in call.headers if name in wanted or (prefixes and name.startswith(prefixes))}
+    return [(name, _value(call, name)) for name in sorted(present)]
+
+
+def _value(call: Call, name: str) -> bytes:
+    value = header(call.headers, name)
+    if name in call.dialect.set_headers:
+        value = ",".join(sorted({item.strip() for item in value.split(",") if item.strip()}))
+    return value.strip().encode("utf-8", "surrogateescape")

@@ -1,0 +1,86 @@
+"""The policy file: what is decided for applications that cannot send headers.
+
+    rules:
+      - match: {host: api.openai.com, model: "gpt-4o*", path: "/v1/embeddings", user: alice}
+        ttl: 7d
+      - match: {model: "*-search-*"}
+        skip: true
+
+Every condition is a shell glob, and one left out is met by all. The first rule that matches decides.
+`skip: false` looks up even what its request says is never to be cached (`store: true`, say).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mitmcache.cache.scope import Scope
+from mitmcache.units import duration
+
+CONDITIONS = ("host", "model", "path", "user")
+SETTINGS = ("ttl", "skip", "scope")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """None in a setting: the rule says nothing of it. `ttl` in seconds, `math.inf` for ever."""
+
+    host: str = "*"
+    model: str = "*"
+    path: str = "*"
+    user: str = "*"
+    ttl: float | None = None
+    skip: bool | None = None
+    scope: Scope | None = None
+
+    def matches(self, host: str, model: str, path: str, user: str) -> bool:
+        return (
+            fnmatchcase(host, self.host.lower())
+            and fnmatchcase(model, self.model)
+            and fnmatchcase(path, self.path)
+            and fnmatchcase(user, self.user)
+        )
+
+
+EVERYTHING_DEFAULT = Rule()
+
+
+def parse(document: Any) -> tuple[Rule, ...]:
+    """The rules of a parsed YAML document. Raises ValueError that names the rule and the field."""
+    entries = document.get("rules") if isinstance(document, Mapping) else document
+    if isinstance(document, Mapping) and (unknown := sorted(set(document) - {"rules"})):
+        raise ValueError(f"unknown field {unknown[0]!r}; the file is a list under `rules:`")
+    if entries is None:
+        return ()
+    if not isinstance(entries, list):
+        raise ValueError("the file must hold a list of rules under `rules:`")
+    return tuple(_rule(index, entry) for index, entry in enumerate(entries, 1))
+
+
+def first(rules: tuple[Rule, ...], host: str, model: str, path: str, user: str) -> Rule:
+    """The rule that decides; one that says nothing where none matches."""
+    return next((rule for rule in rules if rule.matches(host, model, path, user)), EVERYTHING_DEFAULT)
+
+
+def _rule(index: int, entry: Any) -> Rule:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("match", {}), Mapping):
+        raise ValueError(f"rule {index}: must be a mapping with `match` and settings")
+    match = dict(entry.get("match", {}))
+    settings = {name: value for name, value in entry.items() if name != "match"}
+    match |= {name: settings.pop(name) for name in CONDITIONS if name in settings}
+    for known, given in ((CONDITIONS, match), (SETTINGS, settings)):
+        if unknown := [name for name in given if name not in known]:
+            raise ValueError(f"rule {index}: unknown field {unknown[0]!r}; known are {', '.join(known)}")
+    for name, value in match.items():
+        if not isinstance(value, str):
+            raise ValueError(f"rule {index}: {name} must be text, a glob, not {value!r}")
+    skip = settings.get("skip")
+    if skip is not None and not isinstance(skip, bool):
+        raise ValueError(f"rule {index}: skip must be true or false, not {skip!r}")
+    try:
+        ttl = duration(str(settings["ttl"])) if "ttl" in settings else None
+        scope = Scope(settings["scope"]) if "scope" in settings else None
+    except ValueError as error:
+        raise ValueError(f"rule {index}: {error}") from None
+    return Rule(**match, ttl=ttl, skip=skip, scope=scope)

@@ -1,0 +1,79 @@
+"""Whose answers a caller may be given.
+
+A cache entry belongs to a scope, which is part of its key. Whatever the scope, a caller without any
+upstream credential never shares an entry with one who has one.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import parse_qsl
+
+from mitmcache.cache.framing import frame
+from mitmcache.exchange import Call, header
+
+
+class Scope(StrEnum):
+    """Who shares entries: callers with the same secret, the same proxy user, or everybody."""
+
+    CREDENTIAL = "credential"
+    USER = "user"
+    SHARED = "shared"
+
+
+SECRET_HEADERS = (
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+SECRET_QUERY = ("key", "api_key", "api-key", "access_token", "subscription-key")
+ACCOUNT_HEADERS = ("chatgpt-account-id",)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`secrets` are digests. `sigv4`: signed by AWS SigV4, which names its key but does not show a secret."""
+
+    secrets: tuple[str, ...]
+    sigv4: bool
+
+
+def caller(call: Call) -> Caller:
+    """Reads the credentials of a call, wherever they stand: SDKs move them from header to header."""
+    found: set[bytes] = set()
+    sigv4 = False
+    for name in SECRET_HEADERS:
+        value = header(call.headers, name)
+        if value.startswith("AWS4-"):
+            sigv4 = True
+            key_id = value.partition("Credential=")[2].partition("/")[0]
+            found.add(b"sigv4 " + key_id.encode())
+        elif value:
+            scheme, _, token = value.partition(" ")
+            found.add((token.strip() if scheme.lower() == "bearer" else value).encode())
+    for name, value in parse_qsl(call.query):
+        if name.lower() in SECRET_QUERY and value:
+            found.add(value.encode())
+    if not found and (cookie := header(call.headers, "cookie")):
+        found.add(b"cookie " + cookie.encode())
+    for name in ACCOUNT_HEADERS if found else ():
+        found.add(f"{name} {header(call.headers, name)}".encode())
+    return Caller(tuple(sorted(hashlib.sha256(secret).hexdigest() for secret in found)), sigv4)
+
+
+def label(scope: Scope, who: Caller, user: str) -> str:
+    """The text that stands for the scope in a key; holds digests, never a secret.
+
+    `user` is the proxy user, "" where the proxy asked for none.
+    """
+    known = "known" if who.secrets else "anonymous"
+    match scope:
+        case Scope.CREDENTIAL:
+            digest = hashlib.sha256(frame(secret.encode() for secret in who.secrets)).hexdigest()
+            return f"credential {digest}" if who.secrets else "credential anonymous"
+        case Scope.USER:
+            return f"user {known} {hashlib.sha256(user.encode()).hexdigest()}"
+        case Scope.SHARED:
+            return f"shared {known}"

@@ -1,0 +1,88 @@
+"""The hosts that speak OpenAI's protocol: one line each.
+
+`prefix` stands before `/chat/completions` and the rest, `messages` before Anthropic's `/messages` where
+the host speaks that too (both are patterns), and `also` is what it has beside them, tried first.
+"""
+
+import re
+from typing import NamedTuple
+
+from mitmcache.providers import anthropic, llamacpp, ollama, openai
+from mitmcache.providers.base import Provider
+from mitmcache.providers.openai_chat import CHAT, FIM
+from mitmcache.providers.openai_media import EMBEDDINGS, IMAGES, MODERATIONS, OCR, RERANK, TOKENIZE
+from mitmcache.providers.tools import Operations, post
+
+
+class Like(NamedTuple):
+    name: str
+    host: str
+    prefix: str = "/v1"
+    messages: str = ""
+    also: Operations = ()
+    done_optional: bool = False
+
+
+_SUB = "(?:[a-z0-9_-]+[.])+"
+_LOCAL = r"(?:localhost|127\.0\.0\.1|\[?::1\]?|0\.0\.0\.0|host\.docker\.internal)"
+
+_MISTRAL = post(
+    ("/v1/fim/completions", FIM),
+    ("/v1/agents/completions", CHAT),
+    ("/v1/(?:chat/)?(?:moderations|classifications)", MODERATIONS),
+    ("/v1/ocr", OCR),
+)
+_OLLAMA = post(("/api/(?:chat|generate)", ollama.CHAT), ("/api/embed(?:dings)?", ollama.EMBED))
+_VLLM = post(("/(?:v[12]/)?(?:rerank|score|pooling|classify)", RERANK), ("/(?:de)?tokenize", TOKENIZE))
+_LLAMACPP = post(
+    ("/completions?|/infill", llamacpp.COMPLETION),
+    ("/embeddings?", EMBEDDINGS),
+    ("/(?:de)?tokenize|/apply-template", TOKENIZE),
+)
+
+TABLE = (
+    Like("cerebras", r"api\.cerebras\.ai"),
+    Like("cloudflare", r"api\.cloudflare\.com", "/client/v4/accounts/[^/]+/ai/v1"),
+    Like("crusoe", r"api\.inference\.crusoecloud\.com"),
+    Like("dashscope", r"dashscope(?:-intl)?\.aliyuncs\.com", "/compatible-mode/v1"),
+    Like("databricks", _SUB + r"(?:azuredatabricks\.net|(?:gcp|cloud)\.databricks\.com)", "/serving-endpoints"),
+    Like("deepinfra", r"api\.deepinfra\.com", "/v1/openai"),
+    Like("deepseek", r"api\.deepseek\.com", "(?:/v1|/beta)?", "/anthropic(?:/v1)?"),
+    Like("fireworks", r"api\.fireworks\.ai", "/inference/v1", "/inference(?:/v1)?"),
+    Like("github_copilot", r"api(?:\.(?:individual|business|enterprise))?\.githubcopilot\.com", "(?:/v1)?", "/v1"),
+    Like("github_copilot", r"copilot-api\.[a-z0-9-]+\.ghe\.com", "(?:/v1)?", "/v1"),
+    Like("github_copilot", r"copilot-proxy\.githubusercontent\.com", "(?:/v1)?", "/v1"),
+    Like("groq", r"api\.groq\.com", "/openai/v1"),
+    Like("heroku", r"[a-z0-9-]+\.inference\.heroku\.com"),
+    Like("mistral_ai", r"(?:api|codestral)\.(?:eu\.|us\.)?mistral\.ai", also=_MISTRAL),
+    Like("moonshot_ai", r"api\.moonshot\.(?:ai|cn)"),
+    Like("nvidia", r"integrate\.api\.nvidia\.com"),
+    Like("openrouter", r"openrouter\.ai", "/api/v1", "/api/v1", also=post(("/api/v1/images", IMAGES))),
+    Like("perplexity", r"api\.perplexity\.ai", "(?:/v1)?", done_optional=True),
+    Like("sambanova", r"api\.sambanova\.ai"),
+    Like("snowflake", _SUB + r"snowflakecomputing\.com", "/api/v2/cortex/v1"),
+    Like("together", r"api\.together\.(?:xyz|ai)"),
+    Like("vercel", r"ai-gateway\.vercel\.sh"),
+    Like("voyage", r"api\.voyageai\.com"),
+    Like("writer", r"api\.writer\.com", also=post(("/v1/chat", CHAT)), done_optional=True),
+    Like("x_ai", r"(?:[a-z0-9-]+\.)?api\.x\.ai", messages="/v1"),
+    Like("zai", r"api\.z\.ai", "/api/(?:coding/)?paas/v4"),
+    # servers at home: plain HTTP on their own ports
+    Like("ollama", rf"{_LOCAL}:11434|(?:www\.)?ollama\.com", messages="/v1", also=_OLLAMA),
+    Like("lmstudio", _LOCAL + ":1234", "/(?:v1|api/v0)", "/v1", done_optional=True),
+    Like("vllm", _LOCAL + ":8000", messages="/v1", also=_VLLM, done_optional=True),
+    Like("llamacpp", _LOCAL + ":8080", "(?:/v1)?", "/v1", also=_LLAMACPP, done_optional=True),
+)
+
+
+def _provider(like: Like) -> Provider:
+    messages = anthropic.operations(like.messages) if like.messages else ()
+    return Provider(
+        like.name,
+        tuple(re.compile(host) for host in like.host.split("|")) if False else (re.compile(like.host),),
+        (*like.also, *openai.operations(like.prefix), *messages),
+        done_optional=like.done_optional,
+    )
+
+
+PROVIDERS = tuple(map(_provider, TABLE))

@@ -1,0 +1,133 @@
+"""The options, as text, and what they come to."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from mitmcache.cache import rules
+from mitmcache.cache.policy import Mode
+from mitmcache.cache.rules import Rule
+from mitmcache.cache.scope import Scope
+from mitmcache.providers.base import Provider
+from mitmcache.providers.catalogue import user_host
+from mitmcache.units import duration, size
+
+
+class Option(NamedTuple):
+    """One of mitmproxy's options; all are text there, so that a wrong value can be named."""
+
+    name: str
+    default: str
+    help: str
+
+
+OPTIONS = (
+    Option("llm_store", "", "Where answers are kept: empty for the local disk."),
+    Option(
+        "llm_data_dir",
+        "",
+        "Folder of the local disk store. Empty: ${XDG_DATA_HOME:-~/.local/share}/mitmcache.",
+    ),
+    Option("llm_ttl", "24h", "How long an answer is fresh: 90s, 15m, 24h, 7d; 0 for ever."),
+    Option("llm_max_body", "64m", "Larger requests and answers pass through and are not kept."),
+    Option("llm_memory", "256m", "Answers kept in memory, in bytes as stored (compressed)."),
+    Option("llm_disk", "10g", "Answers kept on the local disk, in bytes as stored."),
+    Option(
+        "llm_scope",
+        "credential",
+        "Who shares answers: callers with the same credential, the same proxy `user`, or `shared` by all.",
+    ),
+    Option(
+        "llm_mode",
+        "live",
+        "live; offline: never upstream, a miss is 504; refresh: always upstream, and kept; off.",
+    ),
+    Option("llm_hosts", "", "More hosts: `llm.corp.example=openai, localhost:11434=ollama`."),
+    Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope."),
+)
+
+
+class BadOption(ValueError):
+    """A value that cannot be; the text begins with the option's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes in bytes, `ttl` in seconds (math.inf for ever)."""
+
+    data_dir: Path
+    ttl: float
+    max_body: int
+    memory: int
+    disk: int
+    scope: Scope
+    mode: Mode
+    hosts: tuple[tuple[str, Provider], ...]
+    policy: tuple[Rule, ...]
+
+
+def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises BadOption."""
+    readers: dict[str, Callable[[str], object]] = {
+        "llm_store": _store,
+        "llm_data_dir": lambda text: _data_dir(text, environ),
+        "llm_ttl": duration,
+        "llm_max_body": size,
+        "llm_memory": size,
+        "llm_disk": size,
+        "llm_scope": lambda text: _choice(Scope, text),
+        "llm_mode": lambda text: _choice(Mode, text),
+        "llm_hosts": _hosts,
+        "llm_policy": _policy,
+    }
+    values: dict[str, Any] = {}
+    for name, read in readers.items():
+        try:
+            values[name.removeprefix("llm_")] = read(options[name])
+        except (ValueError, OSError) as error:
+            raise BadOption(f"{name}: {error}") from error
+    del values["store"]
+    return Settings(**values)
+
+
+def _store(text: str) -> None:
+    if text:
+        raise ValueError(f"{text!r}: only the local disk is there so far; leave the option empty")
+
+
+def _data_dir(text: str, environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    folder = Path(text or Path(base) / "mitmcache").expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder")
+    return folder
+
+
+def _choice[T: (Scope, Mode)](kind: type[T], text: str) -> T:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is none of {', '.join(kind)}") from None
+
+
+def _hosts(text: str) -> tuple[tuple[str, Provider], ...]:
+    return tuple(user_host(spec) for spec in text.replace(",", " ").split())
+
+
+def _policy(text: str) -> tuple[Rule, ...]:
+    if not text:
+        return ()
+    path = Path(text).expanduser()
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from None
+    try:
+        return rules.parse(document)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -1,0 +1,148 @@
+"""What the loop has accepted and the writer thread has not yet written: a bounded queue that can be read.
+
+Between two threads: the loop adds and looks, the writer takes and finishes. The lock is held for dict
+operations only, never over I/O, so that the loop does not wait for the disk.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from mitmcache.store.base import Entry
+
+BATCH = 64
+LINGER_SECONDS = 0.05
+MAX_TOUCHED = 10_000
+CHANGE_OVERHEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A put, or with no entry a delete. `at` is Unix time; `number` grows in order of acceptance."""
+
+    key: str
+    entry: Entry | None
+    at: float
+    number: int
+
+    @property
+    def cost(self) -> int:
+        return CHANGE_OVERHEAD + (len(self.entry.blob) + len(self.entry.shape) if self.entry else 0)
+
+
+class Pending:
+    def __init__(self, max_bytes: int, max_count: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_count = max_count
+        self._wake = threading.Condition()
+        self._queued: dict[str, Change] = {}
+        self._taken: dict[str, Change] = {}
+        self._bytes = 0
+        self._number = 0
+        self._touched: dict[str, float] = {}
+        self._flushes: list[tuple[int, Future[None]]] = []
+        self._due: list[tuple[int, Future[None]]] = []
+        self._closed = False
+
+    def add(self, key: str, entry: Entry | None, at: float) -> bool:
+        """False: closed, or no room. A change to a key that is still queued takes that one's place."""
+        with self._wake:
+            old = self._queued.get(key)
+            number = old.number if old else self._number + 1
+            change = Change(key, entry, at, number)
+            grown = self._bytes + change.cost - (old.cost if old else 0)
+            count = len(self._queued) + len(self._taken) + (old is None)
+            if self._closed or grown > self._max_bytes or count > self._max_count:
+                return False
+            self._queued[key] = change
+            self._bytes = grown
+            self._number = max(number, self._number)
+            if len(self._queued) in (1, BATCH):  # the thread sleeps through all the others
+                self._wake.notify()
+            return True
+
+    def find(self, key: str) -> Change | None:
+        with self._wake:
+            return self._queued.get(key) or self._taken.get(key)
+
+    def changes(self) -> dict[str, Change]:
+        """Every change not yet written, the latest of each key, oldest first."""
+        with self._wake:
+            return self._taken | self._queued
+
+    def touch(self, key: str, at: float) -> None:
+        with self._wake:
+            if key in self._touched or len(self._touched) < MAX_TOUCHED:
+                self._touched[key] = at
+
+    def flush(self) -> Future[None]:
+        """Done once all that is queued now is written or given up, in a cycle of the writer that begins
+        after this call."""
+        future: Future[None] = Future()
+        with self._wake:
+            self._flushes.append((self._number, future))
+            self._wake.notify()
+        return future
+
+    def close(self) -> None:
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    # the writer's side
+
+    def take(self, idle: float) -> list[Change]:
+        """The next batch: at once if it is full or somebody waits for it, else 50 ms after its first change,
+        or empty after `idle` seconds without any."""
+        with self._wake:
+            if not self._queued and not self._urgent:
+                self._wake.wait(idle)
+            if self._queued:
+                self._wake.wait_for(lambda: self._urgent or len(self._queued) >= BATCH, LINGER_SECONDS)
+            self._due = list(self._flushes)
+            for key in list(self._first(BATCH)):
+                self._taken[key] = self._queued.pop(key)
+            return list(self._taken.values())
+
+    def done(self) -> None:
+        """What was taken is written or given up."""
+        with self._wake:
+            self._bytes -= sum(change.cost for change in self._taken.values())
+            self._taken = {}
+
+    def settle(self) -> None:
+        """Ends the cycle: answers the flushes that were asked for before it and have nothing left queued."""
+        with self._wake:
+            oldest = next((change.number for change in self._queued.values()), self._number + 1)
+            ready = [flush for flush in self._due if flush[0] < oldest]
+            self._flushes = [flush for flush in self._flushes if flush not in ready]
+        for _, future in ready:
+            if future.set_running_or_notify_cancel():
+                future.set_result(None)
+
+    def take_touched(self, limit: int) -> dict[str, float]:
+        with self._wake:
+            keys = list(self._touched)[:limit]
+            return {key: self._touched.pop(key) for key in keys}
+
+    @property
+    def flushing(self) -> bool:
+        return self._urgent
+
+    @property
+    def touched(self) -> int:
+        return len(self._touched)
+
+    @property
+    def finished(self) -> bool:
+        with self._wake:
+            return self._closed and not self._queued and not self._flushes
+
+    @property
+    def _urgent(self) -> bool:
+        return self._closed or bool(self._flushes)
+
+    def _first(self, limit: int) -> Iterator[str]:
+        for key, _ in zip(self._queued, range(limit), strict=False):
+            yield key

@@ -1,0 +1,211 @@
+"""The local database: its tables, its settings, and how it is opened, or given up and begun again.
+
+Two processes may do any of this at the same time: all of `open_database` runs under a lock of its own.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from mitmcache.store.base import StoreError
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+DATABASE = "cache.sqlite3"
+BUSY_SECONDS = 5.0
+JOURNAL_BYTES = 64 * 1024 * 1024
+# What a row and its index entries take beside blob and shape: 300 to 2,300 bytes, as the blob happens to
+# fill its pages (measured, 100 B to 64 KiB).
+ROW_OVERHEAD = 1024
+
+# The blob is last, so that a query for the small columns never reads through it. The counters are kept by
+# triggers, so that they are right whichever process writes, and however it dies.
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+  key TEXT NOT NULL PRIMARY KEY,
+  size INTEGER NOT NULL,
+  created REAL NOT NULL,
+  used REAL NOT NULL,
+  expires REAL NOT NULL,
+  grp TEXT NOT NULL,
+  shape BLOB NOT NULL,
+  blob BLOB
+);
+CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
+CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires > 0;
+CREATE INDEX IF NOT EXISTS entries_group ON entries (grp, used);
+CREATE TABLE IF NOT EXISTS totals (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER, bytes INTEGER);
+INSERT OR IGNORE INTO totals VALUES (0, 0, 0);
+CREATE TRIGGER IF NOT EXISTS entries_insert AFTER INSERT ON entries BEGIN
+  UPDATE totals SET n = n + 1, bytes = bytes + NEW.size + length(NEW.shape) + {ROW_OVERHEAD};
+END;
+CREATE TRIGGER IF NOT EXISTS entries_delete AFTER DELETE ON entries BEGIN
+  UPDATE totals SET n = n - 1, bytes = bytes - OLD.size - length(OLD.shape) - {ROW_OVERHEAD};
+END;
+CREATE TRIGGER IF NOT EXISTS entries_update AFTER UPDATE OF size, shape ON entries BEGIN
+  UPDATE totals SET bytes = bytes + NEW.size + length(NEW.shape) - OLD.size - length(OLD.shape);
+END;
+"""
+
+
+def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode, which any thread may use, one at a time.
+
+    No mmap: it saves 2 us of a read, and turns an I/O error into a SIGBUS, which kills the proxy.
+    """
+    uri = (folder / DATABASE).absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Takes the write lock at once: whatever happens inside happens in no other process meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # a full disk makes SQLite roll back by itself; a failed rollback must not hide why it was wanted
+        with contextlib.suppress(sqlite3.Error):
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        raise
+
+
+def open_database(folder: Path) -> tuple[sqlite3.Connection, bytes]:
+    """The writer's connection, and the secret made when the database was.
+
+    A corrupt database is set aside and an empty one begun. Raises StoreError for one that a newer version
+    has made, and otherwise what sqlite3 and the file system raise.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # somebody else's folder: our files are private all the same
+        folder.chmod(0o700)
+    path = folder / DATABASE
+    with _opening(folder):
+        try:
+            return _open(folder, suspect=_damage_note(path).exists())
+        except sqlite3.DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+        _set_aside(path)
+        return _open(folder, suspect=False)
+
+
+def is_corrupt(error: BaseException) -> bool:
+    return _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_busy(error: BaseException) -> bool:
+    return _primary_code(error) == sqlite3.SQLITE_BUSY
+
+
+def cause(error: BaseException) -> str:
+    """The error in words, without the file names that OSError adds: they hold keys."""
+    if isinstance(error, sqlite3.Error):
+        return f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def note_damage(folder: Path) -> None:
+    """Lets the next `open_database` look for the damage that was met while running."""
+    with contextlib.suppress(OSError):
+        _damage_note(folder / DATABASE).touch(mode=0o600)
+
+
+def _primary_code(error: BaseException) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _damage_note(path: Path) -> Path:
+    return path.with_name(path.name + ".damaged")
+
+
+@contextlib.contextmanager
+def _opening(folder: Path) -> Iterator[None]:
+    """One process at a time. SQLite's own lock on an empty file: it works everywhere and dies with us."""
+    lock = folder / "opening.lock"
+    _create_private(lock)
+    with contextlib.closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def _create_private(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
+    path = folder / DATABASE
+    _create_private(path)
+    db = connect(folder)
+    try:
+        _refuse_newer(db)
+        if suspect:
+            _check(db)
+            _damage_note(path).unlink()
+        path.chmod(0o600)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
+        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(f"the file system under {folder} cannot hold a WAL database")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        return db, _create_tables(db)
+    except BaseException:
+        db.close()
+        raise
+
+
+def _refuse_newer(db: sqlite3.Connection) -> None:
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+        return
+    row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+    if row and row[0] > VERSION:
+        raise StoreError(f"a newer mitmcache made this cache: its version is {row[0]}, ours {VERSION}")
+
+
+def _check(db: sqlite3.Connection) -> None:
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        error = sqlite3.DatabaseError("quick_check found damage")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _create_tables(db: sqlite3.Connection) -> bytes:
+    with transaction(db):
+        for statement in _statements(_TABLES):
+            db.execute(statement)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (VERSION,))
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('shape_secret', ?)", (secrets.token_bytes(32),))
+    row = db.execute("SELECT value FROM meta WHERE name = 'shape_secret'").fetchone()
+    return bytes(row[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """executescript would commit before it begins."""
+    statement = ""
+    for line in script.strip().splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _set_aside(path: Path) -> None:
+    newer, older = (path.with_name(f"{path.name}.corrupt-{n}") for n in (1, 2))
+    if newer.exists():
+        newer.replace(older)
+    path.replace(newer)
+    for suffix in ("-wal", "-shm", ".damaged"):  # another database's WAL would be worse than none
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    logger.warning("the cache database was corrupt: it is now %s, and an empty one begins", newer)
