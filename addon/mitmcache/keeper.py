@@ -92,6 +92,8 @@ class Keeper:
 
     async def close(self, deadline: float) -> None:
         await self.drain(deadline)
+        while self._waiting:
+            self._settle(self._waiting.popleft(), Reason.QUEUE_FULL)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self) -> None:

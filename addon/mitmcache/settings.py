@@ -89,7 +89,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
     for name, read in readers.items():
         try:
             values[name.removeprefix("llm_")] = read(options[name])
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: a `~name` of nobody
             raise BadOption(f"{name}: {error}") from error
     del values["store"]
     return Settings(**values)

@@ -21,8 +21,8 @@ class Tally:
         return {
             "hits": self.hits,
             "misses": self.misses,
-            "bypassed": dict(self.bypassed),
-            "dropped": dict(self.dropped),
+            "bypassed": {reason.value: count for reason, count in self.bypassed.items()},
+            "dropped": {reason.value: count for reason, count in self.dropped.items()},
             "stored": self.stored,
             "corrupt": self.corrupt,
         }

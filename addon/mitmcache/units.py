@@ -23,4 +23,7 @@ def size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if not match:
         raise ValueError(f"{text!r} is not a size; write 512k, 64m, 10g")
-    return int(float(match[1]) * _BYTES[match[2].lower()])
+    amount = float(match[1]) * _BYTES[match[2].lower()]
+    if amount >= 2**63:
+        raise ValueError(f"{text[:40]!r} is more bytes than there are; write 512k, 64m, 10g")
+    return int(amount)

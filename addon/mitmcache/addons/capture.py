@@ -67,7 +67,7 @@ class Capture:
         self._heard(flow, clean_end=False)
 
     def _streams(self, trail: Trail, response: http.Response) -> bool:
-        """Decided from request and response: a stream goes out chunk by chunk, and so does what is too large."""
+        """Decided from request and response. What is too large to keep goes out chunk by chunk too."""
         call, media_type = trail.call, response.headers.get("content-type", "").lower()
         if call is None or trail.body is None:
             return bool(reader_for(media_type))
@@ -79,7 +79,7 @@ class Capture:
         )
 
     def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
-        """What is known so far, with the upstream's status and, on a miss, the nearest request's difference."""
+        """What is known so far: the upstream's status and, on a miss, where the nearest request differs."""
         assert trail.outcome is not None
         outcome = replace(trail.outcome, fwd_status=response.status_code)
         differs = trail.differs

@@ -4,7 +4,6 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from mitmcache import settings
-from mitmcache.settings import Settings
 
 
 class Options:

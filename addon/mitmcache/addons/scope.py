@@ -54,8 +54,8 @@ class Scope:
             self._refusals.popitem(last=False)
         if count == REFUSALS:
             logger.warning(
-                "mitmcache: %s does not trust this proxy's CA for %s: from now on its connections to that host "
-                "pass through undecrypted, and uncached. To have them cached, let it trust the CA (README).",
+                "mitmcache: %s does not trust this proxy's CA for %s: from now on its connections to that "
+                "host pass through undecrypted, and uncached. To have them cached, let it trust the CA.",
                 *pair,
             )
 

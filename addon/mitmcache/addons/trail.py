@@ -19,7 +19,8 @@ from mitmcache.providers.base import Dialect, Provider
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """`route` and `call` are written by Calls, `tap` and `outcome`'s last word by Capture, the rest by Lookup.
+    """`route` and `call` are written by Calls, `tap` and `outcome`'s last word by Capture, the
+    rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from.
     """

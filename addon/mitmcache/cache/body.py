@@ -56,13 +56,13 @@ def _multipart(body: bytes, content_type: str, dialect: Dialect) -> Body:
         if not part.is_file and len(part.data) <= _TEXT_PART
     }
     counted = [part for part in parts if part.is_file or part.name not in dialect.volatile]
-    tree = {
-        f"{part.name}#{index}": f"{part.disposition} {part.media_type} {hashlib.sha256(part.data).hexdigest()}"
-        for index, part in enumerate(counted)
-    }
-    pieces = []
-    for part in counted:
-        for piece in (part.disposition, part.media_type):
-            pieces.append(piece.encode("utf-8", "surrogateescape"))
-        pieces.append(hashlib.sha256(part.data).digest())
-    return Body("multipart", frame(pieces), seen, tree)
+    facts = [_facts(part) for part in counted]
+    # what is not UTF-8 in a name could not be written down in a shape
+    names = [part.name.encode("utf-8", "replace").decode() for part in counted]
+    tree = {f"{name}#{index}": hashlib.sha256(facts[index]).hexdigest() for index, name in enumerate(names)}
+    return Body("multipart", b"".join(facts), seen, tree)
+
+
+def _facts(part: multipart.Part) -> bytes:
+    texts = (part.disposition, part.media_type, hashlib.sha256(part.data).hexdigest())
+    return frame(text.encode("utf-8", "surrogateescape") for text in texts)

@@ -42,6 +42,7 @@ def parse(headers: Headers) -> Directives:
     if not any(name in CONTROL_HEADERS for name, _ in headers):
         return NOTHING
     control = _cache_control(header(headers, "cache-control"))
+    max_stale = control.get("max-stale", "")
     milliseconds = _seconds(header(headers, "cf-cache-ttl"))
     ttl = _seconds(header(headers, "cf-aig-cache-ttl"))
     if ttl is None and milliseconds is not None:
@@ -55,23 +56,24 @@ def parse(headers: Headers) -> Directives:
         no_cache="no-cache" in control,
         no_store="no-store" in control,
         only_if_cached="only-if-cached" in control,
-        max_age=_seconds(control.get("max-age", "")),
+        max_age=_seconds(control.get("max-age")),
         # max-stale without a value accepts any staleness
-        max_stale=math.inf if control.get("max-stale") == "" else _seconds(control.get("max-stale", "")),
-        min_fresh=_seconds(control.get("min-fresh", "")),
-        stale_if_error=_seconds(control.get("stale-if-error", "")),
+        max_stale=math.inf if max_stale is None else _seconds(max_stale),
+        min_fresh=_seconds(control.get("min-fresh")),
+        stale_if_error=_seconds(control.get("stale-if-error")),
     )
 
 
-def _cache_control(value: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _cache_control(value: str) -> dict[str, str | None]:
+    """Arguments by name, None where there is no `=`."""
+    found: dict[str, str | None] = {}
     for item in value.split(","):
-        name, _, argument = item.partition("=")
-        found.setdefault(name.strip().lower(), argument.strip().strip('"'))
+        name, equals, argument = item.partition("=")
+        found.setdefault(name.strip().lower(), argument.strip().strip('"') if equals else None)
     return found
 
 
-def _seconds(text: str) -> float | None:
+def _seconds(text: str | None) -> float | None:
     """delta-seconds of RFC 9111 1.2.2."""
-    text = text.strip()
+    text = (text or "").strip()
     return float(text[:18]) if text.isascii() and text.isdigit() else None

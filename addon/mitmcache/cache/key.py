@@ -5,6 +5,7 @@ what is framed or how: golden vectors in the tests pin it.
 """
 
 import hashlib
+from operator import itemgetter
 from urllib.parse import parse_qsl
 
 from mitmcache.cache.body import Body
@@ -22,12 +23,12 @@ def ingredients(call: Call, body: Body, scope: str, custom: str | None = None) -
 
     `custom` is the caller's own name for the body (cf-aig-cache-key), which then does not count.
     """
-    what = ("custom", custom.encode()) if custom is not None else (body.kind, body.canonical)
+    what = (body.kind, body.canonical) if custom is None else ("custom", _bytes(custom))
     return (
         ("dialect", call.dialect.name.encode()),
         ("host", call.host.encode()),
         ("method", call.method.encode()),
-        ("path", call.path.encode("utf-8", "surrogateescape")),
+        ("path", _bytes(call.path)),
         ("query", _query(call)),
         *((f"header {name}", value) for name, value in _headers(call)),
         ("scope", scope.encode()),
@@ -39,7 +40,7 @@ def digest(parts: Ingredients) -> str:
     """64 lower-case hex digits."""
     pieces = [b"mitmcache", str(KEY_VERSION).encode()]
     for name, value in parts:
-        pieces += name.encode(), value
+        pieces += _bytes(name), value
     return hashlib.sha256(frame(pieces)).hexdigest()
 
 
@@ -53,8 +54,8 @@ def _query(call: Call) -> bytes:
     ignored = (*SECRET_QUERY, *call.dialect.volatile_query)
     pairs = parse_qsl(call.query, keep_blank_values=True, errors="surrogateescape")
     return frame(
-        text.encode("utf-8", "surrogateescape")
-        for name, value in sorted(pairs)
+        _bytes(text)
+        for name, value in sorted(pairs, key=itemgetter(0))  # servers read a repeated name by its order
         if name.lower() not in ignored
         for text in (name, value)
     )
@@ -72,4 +73,9 @@ def _value(call: Call, name: str) -> bytes:
     value = header(call.headers, name)
     if name in call.dialect.set_headers:
         value = ",".join(sorted({item.strip() for item in value.split(",") if item.strip()}))
-    return value.strip().encode("utf-8", "surrogateescape")
+    return _bytes(value.strip())
+
+
+def _bytes(text: str) -> bytes:
+    """As sent: what is not UTF-8 came as surrogates."""
+    return text.encode("utf-8", "surrogateescape")

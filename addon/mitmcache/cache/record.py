@@ -7,12 +7,12 @@ The header carries the SHA-256/128 of the stored body. No request text and no cr
 """
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 from zlib import crc32
 
-import orjson
 import zstandard
 
 from mitmcache.exchange import Headers
@@ -50,7 +50,7 @@ class Record:
 def encode(record: Record) -> bytes:
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(record.body)
     coding, stored = ("zstd", packed) if len(packed) < _WORTH * len(record.body) else ("raw", record.body)
-    header = orjson.dumps(
+    header = json.dumps(  # not orjson: a header or a path may hold what is not UTF-8, as surrogates
         {
             "key": record.key,
             "provider": record.provider,
@@ -63,8 +63,9 @@ def encode(record: Record) -> bytes:
             "coding": coding,
             "size": len(record.body),
             "digest": _digest(stored),
-        }
-    )
+        },
+        separators=(",", ":"),
+    ).encode()
     # the CRC covers the head too, but for its own four bytes
     head = _HEAD.pack(_MAGIC, FORMAT_VERSION, 0, 0, len(header), 0)[:-4]
     return head + crc32(header, crc32(head)).to_bytes(4, "big") + header + stored
@@ -83,7 +84,15 @@ def decode(blob: bytes, key: str) -> Record:
     header, stored = blob[_HEAD.size : _HEAD.size + size], blob[_HEAD.size + size :]
     if crc32(header, crc32(blob[: _HEAD.size - 4])) != checksum:
         raise Corrupt("the header's checksum does not match")
-    fields: dict[str, Any] = orjson.loads(header)
+    try:
+        return _record(json.loads(header), stored, key)
+    except Corrupt:
+        raise
+    except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
+        raise Corrupt("a record that was not written by us") from error
+
+
+def _record(fields: dict[str, Any], stored: bytes, key: str) -> Record:
     if fields["key"] != key:
         raise Corrupt("the record of another key")
     if fields["digest"] != _digest(stored):
@@ -91,6 +100,8 @@ def decode(blob: bytes, key: str) -> Record:
     body = stored
     if fields["coding"] == "zstd":
         body = zstandard.ZstdDecompressor().decompress(stored, max_output_size=fields["size"])
+    if len(body) != fields["size"]:
+        raise Corrupt("the body has another size")
     return Record(
         key=key,
         provider=fields["provider"],

@@ -21,7 +21,7 @@ KEPT_HEADERS = frozenset(
 KEPT_PREFIX = "x-amzn-bedrock-"
 """Bedrock tells usage in headers alone."""
 
-_REFUSED = re.compile(r"(?:^|,)\s*(?:identity|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
+_REFUSED = re.compile(r"q\s*=\s*0(?:\.0*)?")
 
 
 def kept(headers: Headers) -> Headers:
@@ -36,10 +36,16 @@ def body_for(record: Record, accept_encoding: str) -> tuple[bytes, Headers]:
 
     As it is, unless the caller refuses that and takes gzip.
     """
-    lowered = accept_encoding.lower()
-    refuses = _REFUSED.search(lowered) and not re.search(
-        r"identity(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", lowered
-    )
-    if refuses and re.search(r"gzip(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", lowered):
-        return gzip.compress(record.body, 1, mtime=0), (("content-encoding", "gzip"),)
-    return record.body, ()
+    takes = _takes(accept_encoding)
+    if takes.get("identity", takes.get("*", True)) or not takes.get("gzip", takes.get("*", False)):
+        return record.body, ()
+    return gzip.compress(record.body, 1, mtime=0), (("content-encoding", "gzip"),)
+
+
+def _takes(accept_encoding: str) -> dict[str, bool]:
+    """What an Accept-Encoding says of each coding it names (RFC 9110 12.5.3)."""
+    named: dict[str, bool] = {}
+    for item in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in item.split(";"))
+        named[coding] = not any(_REFUSED.fullmatch(parameter) for parameter in parameters)
+    return named

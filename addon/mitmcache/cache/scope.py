@@ -49,18 +49,28 @@ def caller(call: Call) -> Caller:
         if value.startswith("AWS4-"):
             sigv4 = True
             key_id = value.partition("Credential=")[2].partition("/")[0]
-            found.add(b"sigv4 " + key_id.encode())
-        elif value:
-            scheme, _, token = value.partition(" ")
-            found.add((token.strip() if scheme.lower() == "bearer" else value).encode())
-    for name, value in parse_qsl(call.query):
+            found.add(_fact("sigv4", key_id))
+        elif token := _token(value):
+            found.add(_fact("secret", token))
+    for name, value in parse_qsl(call.query, errors="surrogateescape"):
         if name.lower() in SECRET_QUERY and value:
-            found.add(value.encode())
+            found.add(_fact("secret", value))
     if not found and (cookie := header(call.headers, "cookie")):
-        found.add(b"cookie " + cookie.encode())
+        found.add(_fact("cookie", cookie))
     for name in ACCOUNT_HEADERS if found else ():
-        found.add(f"{name} {header(call.headers, name)}".encode())
+        found.add(_fact(name, header(call.headers, name)))
     return Caller(tuple(sorted(hashlib.sha256(secret).hexdigest() for secret in found)), sigv4)
+
+
+def _token(value: str) -> str:
+    """What is secret in a header: a bearer's token, else all of it. `Bearer` with nothing behind is none."""
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else value
+
+
+def _fact(kind: str, value: str) -> bytes:
+    """What is public of one kind, a key id, must not pass for a secret of another."""
+    return f"{kind} {value}".encode("utf-8", "surrogateescape")
 
 
 def label(scope: Scope, who: Caller, user: str) -> str:

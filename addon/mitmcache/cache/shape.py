@@ -25,7 +25,9 @@ def shape(parts: Ingredients, body: Body, secret: bytes) -> Shape:
     places: dict[str, str] = {}
     rest = hashlib.blake2b(key=secret, digest_size=_DIGITS // 2)
     for place, value in _places(parts, body):
-        if len(places) < MAX_PLACES:
+        if place in places:  # `a.b` may be a field, or b of a: neither's change may be lost
+            value = places[place].encode() + value
+        if len(places) < MAX_PLACES or place in places:
             places[place] = hashlib.blake2b(value, key=secret, digest_size=_DIGITS // 2).hexdigest()
         else:
             rest.update(value)

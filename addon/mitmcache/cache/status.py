@@ -52,7 +52,8 @@ def cache_status(outcome: Outcome) -> str:
         if math.isfinite(outcome.ttl):
             parameters.append(f"ttl={math.floor(outcome.ttl)}")
     else:
-        parameters.append(f"fwd={outcome.fwd}")
+        if outcome.fwd:
+            parameters.append(f"fwd={outcome.fwd}")
         if outcome.fwd_status:
             parameters.append(f"fwd-status={outcome.fwd_status}")
         if outcome.stored:

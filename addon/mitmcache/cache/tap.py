@@ -1,6 +1,7 @@
 """Hears a stream without changing a byte of it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Budget:
@@ -33,6 +34,7 @@ class Tap:
         self._limit = limit
         self._budget = budget
         self._on_lost = on_lost
+        self._deaf = False
         self.lost = False
         self.too_large = False
 
@@ -40,12 +42,13 @@ class Tap:
         if not data:
             # to mitmproxy an empty chunk ends a chunked body: at the end that would be one end too many
             return []
-        if not self.lost:
+        if not self._deaf:
             self._keep(data)
         return data
 
     def take(self) -> bytes:
-        """All that was heard. The caller now owes the budget `len` of it; the tap holds nothing more."""
+        """All that was heard. The caller now owes the budget `len` of it; the tap keeps nothing more."""
+        self._deaf = True
         body = b"".join(self._chunks)
         self._chunks, self._size = [], 0
         return body
@@ -53,10 +56,11 @@ class Tap:
     def _keep(self, data: bytes) -> None:
         self.too_large = self._size + len(data) > self._limit
         if self.too_large or not self._budget.take(len(data)):
-            self.lost = True
+            self.lost = self._deaf = True
             self._budget.give(self._size)
             self._chunks, self._size = [], 0
-            self._on_lost()
+            with suppress(Exception):  # mitmproxy closes the connection on what a stream raises
+                self._on_lost()
             return
         self._chunks.append(data)
         self._size += len(data)

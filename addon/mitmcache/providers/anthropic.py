@@ -9,7 +9,6 @@ from mitmcache.providers.tools import (
     JsonListener,
     Operations,
     asks_stream,
-    dicts,
     dig,
     fault_of,
     having,

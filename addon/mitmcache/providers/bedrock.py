@@ -89,6 +89,8 @@ def judge_invoke(document: Json) -> Reason | None:
         return anthropic.judge(document)
     if isinstance(dig(document, "choices"), list):
         return judge_chat(document)
+    if isinstance(dig(document, "message"), str):  # what AWS puts into an error's body
+        return Reason.ERROR
     return no_error(document)
 
 
@@ -135,7 +137,7 @@ def streams(path: str, body: Json) -> bool:
 
 
 _IN_PATH = model_in(r"/model/(.+)/[^/]+$")
-_HEADERS = ("accept", "x-amzn-bedrock-*")
+_HEADERS = ("x-amzn-bedrock-*",)
 
 CONVERSE = Dialect(
     "bedrock.converse",
@@ -153,7 +155,7 @@ INVOKE = Dialect(
     "invoke_model",
     volatile=anthropic.CACHE_MARKS,
     prune=prune_invoke,
-    key_headers=_HEADERS,
+    key_headers=("accept", *_HEADERS),
     model=_IN_PATH,
     streams=streams,
     judge=judge_invoke,

@@ -5,6 +5,7 @@ from typing import Any
 
 from mitmcache.providers import openai
 from mitmcache.providers.base import Dialect, Json, Listener, Provider
+from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.tools import JsonListener, dig, model_in, post
 from mitmcache.reasons import Reason
 
@@ -43,7 +44,7 @@ HUGGINGFACE = Provider(
         # the router passes on to others' servers, each with a path of its own before the usual one
         *openai.operations("(?:/.+)?/(?:v1|openai)"),
         *post(
-            ("(?:/.+)?/chat/completions", openai.CHAT),
+            ("(?:/.+)?/chat/completions", CHAT),
             ("(?:/hf-inference)?/(?:models|pipeline)/.+", TASK),
             ("/", TASK),
         ),

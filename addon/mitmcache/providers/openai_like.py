@@ -1,7 +1,8 @@
 """The hosts that speak OpenAI's protocol: one line each.
 
-`prefix` stands before `/chat/completions` and the rest, `messages` before Anthropic's `/messages` where
-the host speaks that too (both are patterns), and `also` is what it has beside them, tried first.
+`host` names no port, or one of its own. `prefix` stands before `/chat/completions` and the rest,
+`messages` before Anthropic's `/messages` where the host speaks that too (all three are patterns), and
+`also` is what it has beside them, tried first.
 """
 
 import re
@@ -35,7 +36,7 @@ _MISTRAL = post(
 _OLLAMA = post(("/api/(?:chat|generate)", ollama.CHAT), ("/api/embed(?:dings)?", ollama.EMBED))
 _VLLM = post(("/(?:v[12]/)?(?:rerank|score|pooling|classify)", RERANK), ("/(?:de)?tokenize", TOKENIZE))
 _LLAMACPP = post(
-    ("/completions?|/infill", llamacpp.COMPLETION),
+    ("(?<!/v1)/completions?|/infill", llamacpp.COMPLETION),
     ("/embeddings?", EMBEDDINGS),
     ("/(?:de)?tokenize|/apply-template", TOKENIZE),
 )
@@ -45,11 +46,18 @@ TABLE = (
     Like("cloudflare", r"api\.cloudflare\.com", "/client/v4/accounts/[^/]+/ai/v1"),
     Like("crusoe", r"api\.inference\.crusoecloud\.com"),
     Like("dashscope", r"dashscope(?:-intl)?\.aliyuncs\.com", "/compatible-mode/v1"),
-    Like("databricks", _SUB + r"(?:azuredatabricks\.net|(?:gcp|cloud)\.databricks\.com)", "/serving-endpoints"),
+    Like(
+        "databricks", _SUB + r"(?:azuredatabricks\.net|(?:gcp|cloud)\.databricks\.com)", "/serving-endpoints"
+    ),
     Like("deepinfra", r"api\.deepinfra\.com", "/v1/openai"),
     Like("deepseek", r"api\.deepseek\.com", "(?:/v1|/beta)?", "/anthropic(?:/v1)?"),
     Like("fireworks", r"api\.fireworks\.ai", "/inference/v1", "/inference(?:/v1)?"),
-    Like("github_copilot", r"api(?:\.(?:individual|business|enterprise))?\.githubcopilot\.com", "(?:/v1)?", "/v1"),
+    Like(
+        "github_copilot",
+        r"api(?:\.(?:individual|business|enterprise))?\.githubcopilot\.com",
+        "(?:/v1)?",
+        "/v1",
+    ),
     Like("github_copilot", r"copilot-api\.[a-z0-9-]+\.ghe\.com", "(?:/v1)?", "/v1"),
     Like("github_copilot", r"copilot-proxy\.githubusercontent\.com", "(?:/v1)?", "/v1"),
     Like("groq", r"api\.groq\.com", "/openai/v1"),
@@ -68,7 +76,8 @@ TABLE = (
     Like("x_ai", r"(?:[a-z0-9-]+\.)?api\.x\.ai", messages="/v1"),
     Like("zai", r"api\.z\.ai", "/api/(?:coding/)?paas/v4"),
     # servers at home: plain HTTP on their own ports
-    Like("ollama", rf"{_LOCAL}:11434|(?:www\.)?ollama\.com", messages="/v1", also=_OLLAMA),
+    Like("ollama", _LOCAL + ":11434", messages="/v1", also=_OLLAMA),
+    Like("ollama", r"(?:www\.)?ollama\.com", messages="/v1", also=_OLLAMA),
     Like("lmstudio", _LOCAL + ":1234", "/(?:v1|api/v0)", "/v1", done_optional=True),
     Like("vllm", _LOCAL + ":8000", messages="/v1", also=_VLLM, done_optional=True),
     Like("llamacpp", _LOCAL + ":8080", "(?:/v1)?", "/v1", also=_LLAMACPP, done_optional=True),
@@ -79,7 +88,7 @@ def _provider(like: Like) -> Provider:
     messages = anthropic.operations(like.messages) if like.messages else ()
     return Provider(
         like.name,
-        tuple(re.compile(host) for host in like.host.split("|")) if False else (re.compile(like.host),),
+        (re.compile(like.host),),
         (*like.also, *openai.operations(like.prefix), *messages),
         done_optional=like.done_optional,
     )

@@ -30,7 +30,7 @@ class Blobs:
         temporary = self._staging / secrets.token_hex(12)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with open(descriptor, "wb", buffering=0) as file:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
                 left = memoryview(blob)
                 while left:
                     left = left[file.write(left) :]

@@ -5,9 +5,9 @@ operations only, never over I/O, so that the loop does not wait for the disk.
 """
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 
 from mitmcache.store.base import Entry
 
@@ -46,14 +46,19 @@ class Pending:
         self._closed = False
 
     def add(self, key: str, entry: Entry | None, at: float) -> bool:
-        """False: closed, or no room. A change to a key that is still queued takes that one's place."""
+        """False: closed, or no room. A change to a key that is still queued takes that one's place.
+
+        A delete holds no bytes, and must not be lost to a burst of puts: it may take twice the count.
+        """
         with self._wake:
             old = self._queued.get(key)
             number = old.number if old else self._number + 1
             change = Change(key, entry, at, number)
             grown = self._bytes + change.cost - (old.cost if old else 0)
             count = len(self._queued) + len(self._taken) + (old is None)
-            if self._closed or grown > self._max_bytes or count > self._max_count:
+            if self._closed or count > self._max_count * (1 if entry else 2):
+                return False
+            if entry and grown > self._max_bytes:
                 return False
             self._queued[key] = change
             self._bytes = grown
@@ -101,7 +106,7 @@ class Pending:
             if self._queued:
                 self._wake.wait_for(lambda: self._urgent or len(self._queued) >= BATCH, LINGER_SECONDS)
             self._due = list(self._flushes)
-            for key in list(self._first(BATCH)):
+            for key in list(islice(self._queued, BATCH)):
                 self._taken[key] = self._queued.pop(key)
             return list(self._taken.values())
 
@@ -142,7 +147,3 @@ class Pending:
     @property
     def _urgent(self) -> bool:
         return self._closed or bool(self._flushes)
-
-    def _first(self, limit: int) -> Iterator[str]:
-        for key, _ in zip(self._queued, range(limit), strict=False):
-            yield key

@@ -148,10 +148,10 @@ def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
     _create_private(path)
     db = connect(folder)
     try:
-        _refuse_newer(db)
+        _refuse_newer(db, folder)
         if suspect:
             _check(db)
-            _damage_note(path).unlink()
+            _damage_note(path).unlink(missing_ok=True)
         path.chmod(0o600)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -165,12 +165,13 @@ def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
         raise
 
 
-def _refuse_newer(db: sqlite3.Connection) -> None:
+def _refuse_newer(db: sqlite3.Connection, folder: Path) -> None:
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
         return
     row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
     if row and row[0] > VERSION:
-        raise StoreError(f"a newer mitmcache made this cache: its version is {row[0]}, ours {VERSION}")
+        made = f"its version is {row[0]}, the newest known here {VERSION}"
+        raise StoreError(f"a newer mitmcache made the cache in {folder}: {made}")
 
 
 def _check(db: sqlite3.Connection) -> None:

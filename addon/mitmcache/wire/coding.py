@@ -85,8 +85,6 @@ class _Deflate(_Stage):
             # with padding that no encoder writes
             wrapped = data[0] & 0x0F == 8
             self._body = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
-        if self._body.eof:
-            raise CodingError("bytes after the end of a deflate body")
         rest = yield from _inflate(self._body, data)
         self.whole = self._body.eof
         if rest:
@@ -133,9 +131,10 @@ class _Brotli(_Stage):
         self._body = brotli.Decompressor()
 
     def undo(self, data: bytes) -> Iterator[bytes]:
-        yield self._body.process(data, output_buffer_limit=STEP)
-        while not self._body.can_accept_more_data():
-            yield self._body.process(b"", output_buffer_limit=STEP)
+        yield (piece := self._body.process(data, output_buffer_limit=STEP))
+        # it may hold back output even where it would accept more input
+        while piece or not self._body.can_accept_more_data():
+            yield (piece := self._body.process(b"", output_buffer_limit=STEP))
         self.whole = self._body.is_finished()
 
 

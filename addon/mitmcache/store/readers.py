@@ -1,0 +1,80 @@
+"""Reads off the loop: two threads, each with a read-only connection of its own."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mitmcache.store.base import StoreError
+from mitmcache.store.schema import cause, connect, is_corrupt, note_damage
+
+THREADS = 2
+MAX_WAITING = 1024
+
+
+class Readers:
+    """`run` and `close` belong to the event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mitmcache-reader")
+        self._idle: list[sqlite3.Connection] = []
+        self._running: set[asyncio.Future[None]] = set()
+        self._closed = False
+
+    async def run[T](self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """What the job returns. StoreError: it failed, or too many wait.
+
+        A caller who gives up leaves the read to end by itself: a pool cannot be told to stop, and a
+        disk that hangs must not gather reads without bound.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        if len(self._running) >= MAX_WAITING:
+            raise StoreError("too many reads are waiting for the disk")
+        outcome: list[T | StoreError] = []
+        future = asyncio.wrap_future(self._pool.submit(self._read, job, outcome))
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        await asyncio.shield(future)
+        if isinstance(outcome[0], StoreError):
+            raise outcome[0]
+        return outcome[0]
+
+    async def close(self, deadline: float) -> None:
+        self._closed = True
+        self._pool.shutdown(wait=False)
+        if self._running:
+            await asyncio.wait(self._running, timeout=deadline)
+        while self._idle:
+            self._idle.pop().close()
+
+    def _read[T](self, job: Callable[[sqlite3.Connection], T], outcome: list[T | StoreError]) -> None:
+        """Runs in a thread. Raises nothing: there may be nobody left to hear it."""
+        db = None
+        try:
+            db = self._connection()
+            outcome.append(job(db))
+        except Exception as error:
+            if is_corrupt(error):
+                note_damage(self._folder)
+            outcome.append(StoreError(f"reading the cache in {self._folder} fails: {cause(error)}"))
+            if db:
+                with contextlib.suppress(sqlite3.Error):
+                    db.close()
+        else:
+            self._give_back(db)
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return connect(self._folder, read_only=True)
+
+    def _give_back(self, db: sqlite3.Connection) -> None:
+        if self._closed:
+            db.close()
+        else:
+            self._idle.append(db)
