@@ -6,7 +6,7 @@ from mitmcache.exchange import Call, Reply, header
 from mitmcache.reasons import Reason
 from mitmcache.wire.coding import CodingError, TooLarge, decode
 from mitmcache.wire.events import Reader
-from mitmcache.wire.forms import reader_for
+from mitmcache.wire.forms import reader_for, reader_of
 
 
 def decoded(reply: Reply, limit: int, *, partial: bool = False) -> Reply | Reason:
@@ -41,7 +41,9 @@ def admit(call: Call, reply: Reply, *, clean_end: bool = True) -> Reason | None:
     try:
         document = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
-        return Reason.NOT_JSON
+        unnamed = reader_of(reply.body) if call.dialect.listen else None
+        ends = clean_end and reply.framed
+        return _stream(call, reply, unnamed, clean_end=ends) if unnamed else Reason.NOT_JSON
     return call.dialect.judge(document)
 
 

@@ -37,6 +37,7 @@ class Proxy:
     trusted: Path
     script: Path = ADDON
     options: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     _process: asyncio.subprocess.Process | None = None
@@ -89,8 +90,6 @@ class Proxy:
             "confdir": str(self.confdir),
             "listen_host": "127.0.0.1",
             "listen_port": "0",
-            "connection_strategy": "lazy",
-            "flow_detail": "0",
             "ssl_verify_upstream_trusted_ca": str(self.trusted),
             **self.options,
         }
@@ -103,6 +102,7 @@ class Proxy:
             **without_proxies(os.environ),
             "UPSTREAM_PORT": str(self.upstream_port),
             "PYTHONUNBUFFERED": "1",
+            **self.environment,
         }
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:

@@ -69,8 +69,6 @@ class ResponsesListener(JsonListener):
                 self.blame(judge({**(said if isinstance(said, dict) else {}), "status": "incomplete"}))
             case "response.failed":
                 self.blame(Reason.ERROR)
-            case "response.cancelled":
-                self.blame(Reason.INCOMPLETE)
 
     def _completed(self, response: Json) -> None:
         said = response if isinstance(response, dict) else {}
