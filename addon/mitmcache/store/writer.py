@@ -60,7 +60,9 @@ class Writer:
     def _run(self) -> None:
         idle = 0.0
         try:
-            while not self._pending.finished:
+            last = False
+            while not last:
+                last = self._pending.finished  # one whole cycle after the closing: it notes the last uses
                 batch = self._pending.take(idle)
                 if batch:
                     self._write(batch)

@@ -1,0 +1,1 @@
+"""Performance as ratios, beside bare mitmdump: `python tests/bench [--quick]`."""

@@ -1,0 +1,102 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from made import field, multipart
+from mitmcache.cache.multipart import Malformed, Part, parse
+
+TYPE = "multipart/form-data; boundary=xyz"
+FILE = 'Content-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav'
+
+
+def test_parts_come_in_order_with_their_headers_as_sent() -> None:
+    body = multipart("xyz", (field("model"), b"m-1"), (FILE, b"\x00\r\n\xff"))
+    assert parse(body, TYPE) == [
+        Part("model", 'form-data; name="model"', "", b"m-1"),
+        Part("file", 'form-data; name="file"; filename="a.wav"', "audio/wav", b"\x00\r\n\xff"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data; boundary=xyz",
+        'multipart/form-data; boundary="xyz"',
+        "Multipart/Form-Data; charset=utf-8; BOUNDARY=xyz",
+        "multipart/form-data;boundary=xyz; charset=utf-8",
+    ],
+)
+def test_a_boundary_is_found_however_it_is_written(content_type: str) -> None:
+    assert len(parse(multipart("xyz", (field("a"), b"1")), content_type)) == 1
+
+
+def test_a_quoted_boundary_may_hold_spaces() -> None:
+    assert len(parse(multipart("x y", (field("a"), b"1")), 'multipart/form-data; boundary="x y"')) == 1
+
+
+def test_no_part_at_all_is_an_empty_list() -> None:
+    assert parse(b"--xyz--\r\n", TYPE) == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name", "is_file"),
+    [
+        ('form-data; name="a b"', "a b", False),
+        ("form-data; name=a", "a", False),
+        ('form-data; filename="n.txt"; name="a"', "a", True),
+        ('form-data; NAME="a"; FileName=n', "a", True),
+        ("form-data; name=\"a\"; filename*=utf-8''n", "a", True),
+        ('form-data; filename="x; name=b"; name="a"', "a", True),
+        ("form-data", "", False),
+    ],
+)
+def test_a_disposition_tells_the_name_and_whether_it_is_a_file(
+    disposition: str, name: str, is_file: bool
+) -> None:
+    (part,) = parse(multipart("xyz", (f"content-disposition: {disposition}", b"")), TYPE)
+    assert (part.name, part.is_file) == (name, is_file)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param(b"--xyz--\r\n", "multipart/form-data", id="no boundary"),
+        pytest.param(b"", TYPE, id="no body"),
+        pytest.param(b"hello", TYPE, id="no delimiter"),
+        pytest.param(
+            multipart("xyz", (field("a"), b"1"))[:-4], TYPE, id="cut before the closing delimiter ends"
+        ),
+        pytest.param(multipart("abc", (field("a"), b"1")), TYPE, id="another boundary"),
+        pytest.param(
+            b"hello\r\n" + multipart("xyz", (field("a"), b"1")), TYPE, id="text before the first part"
+        ),
+        pytest.param(b"--xyz\r\n\r\nno header\r\n--xyz--\r\n", TYPE, id="a part without a header"),
+        pytest.param(b"--xyz\r\nno end of header\r\n--xyz--\r\n", TYPE, id="a header without an end"),
+        pytest.param(
+            multipart("xyzw", (field("a"), b"1")), TYPE, id="a longer boundary that begins the same"
+        ),
+        pytest.param(
+            b"--xyz--\r\n" + multipart("xyz", (field("a"), b"1")),
+            TYPE,
+            id="a part after the closing delimiter",
+        ),
+    ],
+)
+def test_what_cannot_be_read_in_one_way_is_malformed(body: bytes, content_type: str) -> None:
+    with pytest.raises(Malformed):
+        parse(body, content_type)
+
+
+@given(st.binary(max_size=80), st.text(max_size=20))
+def test_arbitrary_bytes_are_read_or_malformed(body: bytes, boundary: str) -> None:
+    try:
+        parse(body, f"multipart/form-data; boundary={boundary}")
+        parse(b"--xyz\r\n" + body + b"\r\n--xyz--", TYPE)
+    except Malformed:
+        return
+
+
+@given(st.lists(st.binary(max_size=30).filter(lambda data: b"--xyz" not in data), max_size=5))
+def test_the_data_of_parts_comes_back_byte_for_byte(contents: list[bytes]) -> None:
+    body = multipart("xyz", *((field(str(at)), data) for at, data in enumerate(contents)))
+    assert [part.data for part in parse(body, TYPE)] == contents

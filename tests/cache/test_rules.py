@@ -1,0 +1,106 @@
+import math
+from typing import Any
+
+import pytest
+
+from mitmcache.cache.rules import Rule, first, parse
+from mitmcache.cache.scope import Scope
+
+GOOD: list[tuple[str, Any, tuple[Rule, ...]]] = [
+    ("an empty file", None, ()),
+    ("no rules", {"rules": None}, ()),
+    ("an empty list", {"rules": []}, ()),
+    ("a bare list", [{"skip": True}], (Rule(skip=True),)),
+    (
+        "all conditions and settings",
+        {
+            "rules": [
+                {
+                    "match": {"host": "*.a", "model": "m*", "path": "/v?/x", "user": "alice"},
+                    "ttl": "7d",
+                    "skip": False,
+                    "scope": "shared",
+                }
+            ]
+        },
+        (Rule("*.a", "m*", "/v?/x", "alice", 604800, False, Scope.SHARED),),
+    ),
+    ("conditions beside the settings", [{"model": "m", "ttl": "1s"}], (Rule(model="m", ttl=1),)),
+    ("a number is seconds", [{"ttl": 90}], (Rule(ttl=90),)),
+    ("0 is for ever", [{"ttl": 0}], (Rule(ttl=math.inf),)),
+    ("a rule without settings", [{"match": {"model": "m"}}], (Rule(model="m"),)),
+    ("null says nothing of skip", [{"skip": None}], (Rule(),)),
+    ("several, in order", [{"ttl": 1}, {"ttl": 2}], (Rule(ttl=1), Rule(ttl=2))),
+]
+
+BAD: list[tuple[str, Any, str]] = [
+    ("text", "rules", "list of rules under `rules:`"),
+    ("a number", 5, "list of rules"),
+    ("rules that are no list", {"rules": {"ttl": 1}}, "list of rules"),
+    ("an unknown field of the file", {"rule": []}, "'rule'"),
+    ("fields of the file that cannot be sorted", {None: 1, "x": 2}, "unknown field"),
+    ("a rule that is no mapping", ["skip"], "rule 1: must be a mapping"),
+    ("a match that is no mapping", [{}, {"match": "m"}], "rule 2: must be a mapping"),
+    ("a match of nothing", [{"match": None}], "rule 1: must be a mapping"),
+    (
+        "an unknown condition",
+        [{"match": {"modle": "m"}}],
+        "rule 1: unknown field 'modle'; known are host, model",
+    ),
+    ("an unknown setting", [{"tll": 1}], "rule 1: unknown field 'tll'; known are ttl, skip, scope"),
+    ("a field that is no text", [{1: 2}], "rule 1: unknown field 1"),
+    ("a condition that is no text", [{"match": {"model": 4}}], "rule 1: model must be text, a glob, not 4"),
+    ("skip as text", [{"skip": "yes"}], "rule 1: skip must be true or false, not 'yes'"),
+    ("skip as a number", [{"skip": 1}], "rule 1: skip must be true or false, not 1"),
+    ("a ttl that is no time", [{"ttl": "soon"}], "rule 1: 'soon' is not a duration"),
+    ("a negative ttl", [{"ttl": -1}], "rule 1: '-1' is not a duration"),
+    ("a ttl of true", [{"ttl": True}], "rule 1: 'True' is not a duration"),
+    ("a scope of nobody's", [{"scope": "me"}], "rule 1: 'me' is not a valid Scope"),
+    ("a scope that is a list", [{"scope": ["user"]}], "rule 1: "),
+]
+
+
+@pytest.mark.parametrize(("document", "expected"), [pytest.param(*case[1:], id=case[0]) for case in GOOD])
+def test_a_document_is_read_as_these_rules(document: Any, expected: tuple[Rule, ...]) -> None:
+    assert parse(document) == expected
+
+
+@pytest.mark.parametrize(("document", "told"), [pytest.param(*case[1:], id=case[0]) for case in BAD])
+def test_what_is_wrong_is_told_with_rule_and_field(document: Any, told: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse(document)
+    assert told in str(caught.value)
+
+
+WHERE = ("api.a.example", "m-1", "/v1/chat", "alice")
+
+
+@pytest.mark.parametrize(
+    ("rule", "matches"),
+    [
+        (Rule(), True),
+        (Rule(host="api.a.example"), True),
+        (Rule(host="API.A.example"), True),
+        (Rule(host="*.a.example"), True),
+        (Rule(host="a.example"), False),
+        (Rule(model="m-?"), True),
+        (Rule(model="M-1"), False),
+        (Rule(model="m-[23]"), False),
+        (Rule(path="/v1/*"), True),
+        (Rule(path="/v1"), False),
+        (Rule(user="alice"), True),
+        (Rule(user=""), False),
+        (Rule(host="*.example", model="m*", path="*", user="bob"), False),
+    ],
+)
+def test_every_condition_is_a_glob_of_the_whole(rule: Rule, matches: bool) -> None:
+    assert rule.matches(*WHERE) is matches
+
+
+def test_the_first_that_matches_decides() -> None:
+    rules = (Rule(model="other", ttl=1), Rule(model="m*", ttl=2), Rule(ttl=3))
+    assert first(rules, *WHERE) is rules[1]
+
+
+def test_where_none_matches_nothing_is_said() -> None:
+    assert first((Rule(model="other", skip=True),), *WHERE) == Rule()

@@ -1,0 +1,122 @@
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mitmcache.cache.tap import Budget, Tap
+
+CHUNKS = st.lists(st.binary(min_size=1, max_size=9), max_size=12)
+
+
+def test_a_chunk_goes_through_as_the_very_object_it_is() -> None:
+    chunk = b"data"
+    assert Tap(100, Budget(100))(chunk) is chunk
+
+
+def test_the_end_gives_nothing_to_send() -> None:
+    assert Tap(100, Budget(100))(b"") == []
+
+
+@given(CHUNKS, st.integers(0, 60), st.integers(0, 60))
+def test_what_goes_through_is_what_came_whatever_is_lost(chunks: list[bytes], limit: int, room: int) -> None:
+    tap = Tap(limit, Budget(room))
+    assert [tap(chunk) for chunk in chunks] == chunks
+    assert tap(b"") == []
+    assert tap.take() == (b"" if tap.lost else b"".join(chunks))
+
+
+@pytest.mark.parametrize(
+    ("limit", "room", "lost", "too_large"),
+    [
+        pytest.param(6, 6, False, False, id="just enough"),
+        pytest.param(5, 100, True, True, id="over the tap's own limit"),
+        pytest.param(100, 5, True, False, id="over the shared budget"),
+        pytest.param(5, 5, True, True, id="over both"),
+    ],
+)
+def test_too_much_is_lost_and_said(limit: int, room: int, lost: bool, too_large: bool) -> None:
+    tap = Tap(limit, budget := Budget(room))
+    tap(b"abc"), tap(b"def"), tap(b"")
+    assert (tap.lost, tap.too_large, budget.used) == (lost, too_large, 0 if lost else 6)
+
+
+def test_nothing_is_kept_after_a_loss_even_where_there_is_room_again() -> None:
+    """The middle of a stream is no answer."""
+    budget = Budget(10)
+    tap = Tap(100, budget)
+    budget.take(8)
+    tap(b"abc")
+    budget.give(8)
+    tap(b"def")
+    assert (tap.lost, tap.take(), budget.used) == (True, b"", 0)
+
+
+def test_a_loss_is_told_once() -> None:
+    told: list[str] = []
+    tap = Tap(2, Budget(100), lambda: told.append("lost"))
+    for chunk in (b"a", b"bcd", b"e", b""):
+        tap(chunk)
+    assert told == ["lost"]
+
+
+def test_who_is_told_cannot_break_the_stream() -> None:
+    def fail() -> NoReturn:
+        raise RuntimeError
+
+    assert Tap(0, Budget(0), fail)(b"a") == b"a"
+
+
+def test_what_was_taken_is_owed_by_the_taker_and_what_comes_later_is_not_kept() -> None:
+    tap = Tap(100, budget := Budget(100))
+    tap(b"abc")
+    body = tap.take()
+    assert (body, budget.used) == (b"abc", 3)
+    assert tap(b"late") == b"late"
+    assert (tap.take(), budget.used) == (b"", 3)
+
+
+class Sharing(RuleBasedStateMachine):
+    """Many streams share one budget: it always holds what they hold and what was taken, exactly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.budget = Budget(40)
+        self.taps: list[Tap] = []
+        self.heard: list[bytes] = []
+        self.owed: list[bytes] = []
+
+    @rule(limit=st.integers(0, 30))
+    def begins(self, limit: int) -> None:
+        self.taps.append(Tap(limit, self.budget))
+        self.heard.append(b"")
+
+    @precondition(lambda self: self.taps)
+    @rule(data=st.data(), chunk=st.binary(max_size=20))
+    def goes_on(self, data: st.DataObject, chunk: bytes) -> None:
+        at = data.draw(st.integers(0, len(self.taps) - 1))
+        assert self.taps[at](chunk) == (chunk or [])
+        self.heard[at] += chunk
+
+    @precondition(lambda self: self.taps)
+    @rule(data=st.data())
+    def ends(self, data: st.DataObject) -> None:
+        at = data.draw(st.integers(0, len(self.taps) - 1))
+        tap, heard = self.taps.pop(at), self.heard.pop(at)
+        body = tap.take()
+        assert body == (b"" if tap.lost else heard)
+        self.owed.append(body)
+
+    @precondition(lambda self: self.owed)
+    @rule()
+    def is_stored(self) -> None:
+        self.budget.give(len(self.owed.pop()))
+
+    @invariant()
+    def the_budget_is_exact_and_kept_to(self) -> None:
+        held = sum(len(heard) for tap, heard in zip(self.taps, self.heard, strict=True) if not tap.lost)
+        assert self.budget.used == held + sum(map(len, self.owed)) <= self.budget.limit
+
+
+test_a_shared_budget = Sharing.TestCase

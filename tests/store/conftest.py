@@ -1,0 +1,45 @@
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from mitmcache.store.disk import DiskStore
+from store.helpers import Clock, OpenDisk, Tmpfs
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def open_disk(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenDisk]:
+    """Opens a DiskStore, in `tmp_path` and of 100 MB unless told otherwise, and closes it after the test."""
+    stores: list[DiskStore] = []
+
+    def open_one(folder: Path = tmp_path, max_bytes: int = 100_000_000, **limits: int) -> DiskStore:
+        store = DiskStore(folder, max_bytes, now=clock, **limits)
+        store.open()
+        stores.append(store)
+        return store
+
+    yield open_one
+    for store in stores:
+        await store.close(10)
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Tmpfs]:
+    """4 MB. To be asked for before `open_disk`, so that the stores are closed before it goes."""
+    made = Tmpfs(tmp_path / "small")
+    made.folder.mkdir()
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount command")
+    try:
+        made.mount("size=4m")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"mounting a tmpfs is not allowed here: {error.stderr.decode().strip()}")
+    yield made
+    made.unmount()

@@ -1,0 +1,98 @@
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from mitmcache.store import readers
+from mitmcache.store.base import StoreError
+from mitmcache.store.readers import THREADS, Readers
+from mitmcache.store.schema import open_database
+
+
+class Gate:
+    """A job that does not end before `go_on` is set: a disk that hangs."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.ran: list[int] = []
+
+    def __call__(self, db: sqlite3.Connection) -> int:
+        assert self.go_on.wait(60)
+        self.ran.append(1)
+        return 1
+
+
+@pytest.fixture
+async def reading(tmp_path: Path) -> AsyncIterator[Readers]:
+    db, _ = open_database(tmp_path)
+    made = Readers(tmp_path)
+    yield made
+    await made.close(10)
+    db.close()
+
+
+def one(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT 1").fetchone()[0])
+
+
+async def test_a_job_runs_off_the_loop_and_its_answer_comes_back(reading: Readers) -> None:
+    assert await reading.run(one) == 1
+    assert await reading.run(lambda db: threading.get_ident()) != threading.get_ident()
+
+
+async def test_a_job_cannot_write(reading: Readers) -> None:
+    with pytest.raises(StoreError, match="readonly"):
+        await reading.run(lambda db: db.execute("DELETE FROM entries"))
+
+
+def fails_in_sqlite(db: sqlite3.Connection) -> None:
+    db.execute("SELECT * FROM nowhere")
+
+
+def fails_on_the_disk(db: sqlite3.Connection) -> None:
+    raise OSError(5, "Input/output error", "secret name")
+
+
+def fails_oddly(db: sqlite3.Connection) -> None:
+    "\ud800".encode()
+
+
+@pytest.mark.parametrize("job", [fails_in_sqlite, fails_on_the_disk, fails_oddly])
+async def test_whatever_fails_is_a_store_error_and_the_next_job_runs(
+    reading: Readers, job: Callable[[sqlite3.Connection], None]
+) -> None:
+    for _ in range(2 * THREADS):
+        with pytest.raises(StoreError) as error:
+            await reading.run(job)
+        assert "secret name" not in str(error.value)
+    assert await reading.run(one) == 1
+
+
+async def test_reads_of_a_hanging_disk_are_bounded_even_when_their_callers_have_gone(
+    reading: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "MAX_WAITING", 5)
+    gate = Gate()
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reading.run(gate), 0.001)
+    with pytest.raises(StoreError, match="too many"):
+        await reading.run(one)
+    gate.go_on.set()
+    await reading.close(10)
+    assert len(gate.ran) == 5
+
+
+async def test_close_waits_no_longer_than_its_deadline_for_a_hanging_read(reading: Readers) -> None:
+    gate = Gate()
+    caller = asyncio.create_task(reading.run(gate))
+    await asyncio.sleep(0)
+    await reading.close(0.01)
+    assert not caller.done()
+    gate.go_on.set()
+    assert await caller == 1
+    with pytest.raises(StoreError, match="closed"):
+        await reading.run(one)

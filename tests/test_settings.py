@@ -1,0 +1,134 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitmcache.cache.policy import Mode
+from mitmcache.cache.rules import Rule
+from mitmcache.cache.scope import Scope
+from mitmcache.settings import OPTIONS, BadOption, parse
+
+DEFAULTS = {option.name: option.default for option in OPTIONS}
+
+
+def value(name: str, text: str, environ: dict[str, str] | None = None) -> Any:
+    settings = parse({**DEFAULTS, name: text}, environ or {})
+    return getattr(settings, name.removeprefix("llm_"))
+
+
+def test_the_defaults() -> None:
+    settings = parse(DEFAULTS, {"XDG_DATA_HOME": "/data"})
+    assert settings.data_dir == Path("/data/mitmcache")
+    assert (settings.ttl, settings.max_body, settings.memory) == (86400, 64 * 2**20, 256 * 2**20)
+    assert (settings.disk, settings.scope, settings.mode) == (10 * 2**30, Scope.CREDENTIAL, Mode.LIVE)
+    assert (settings.hosts, settings.policy) == ((), ())
+
+
+def test_every_option_has_a_name_of_ours_and_a_help() -> None:
+    assert all(option.name.startswith("llm_") and option.help.endswith(".") for option in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("llm_ttl", "7d", 604800),
+        ("llm_ttl", "90", 90),
+        ("llm_ttl", "0", math.inf),
+        ("llm_max_body", "1m", 2**20),
+        ("llm_max_body", "0", 0),
+        ("llm_memory", "0", 0),
+        ("llm_memory", "1g", 2**30),
+        ("llm_disk", "512k", 512 * 2**10),
+        *(("llm_scope", scope.value, scope) for scope in Scope),
+        *(("llm_mode", mode.value, mode) for mode in Mode),
+        ("llm_hosts", " , ", ()),
+        ("llm_data_dir", "/tmp/elsewhere", Path("/tmp/elsewhere")),
+        ("llm_data_dir", "~/cache", Path.home() / "cache"),
+    ],
+)
+def test_a_good_value(name: str, text: str, expected: Any) -> None:
+    assert value(name, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, Path.home() / ".local/share/mitmcache"),
+        ({"XDG_DATA_HOME": ""}, Path.home() / ".local/share/mitmcache"),
+        ({"XDG_DATA_HOME": "/data"}, Path("/data/mitmcache")),
+    ],
+)
+def test_the_folder_is_where_data_belongs(environ: dict[str, str], expected: Path) -> None:
+    assert value("llm_data_dir", "", environ) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["llm.corp.example=openai, localhost:11434=ollama", "llm.corp.example=openai localhost:11434=ollama"],
+)
+def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
+    assert [(host, provider.name) for host, provider in value("llm_hosts", text)] == [
+        ("llm.corp.example", "openai"),
+        ("localhost:11434", "ollama"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("llm_store", "s3://bucket", "only the local disk"),
+        ("llm_ttl", "", "'' is not a duration"),
+        ("llm_ttl", "soon", "'soon' is not a duration"),
+        ("llm_ttl", "-1", "'-1' is not a duration"),
+        ("llm_max_body", "large", "'large' is not a size"),
+        ("llm_max_body", "-1", "'-1' is not a size"),
+        ("llm_memory", "", "'' is not a size"),
+        ("llm_memory", "9" * 400, "more bytes than there are"),
+        ("llm_disk", "1p", "'1p' is not a size"),
+        ("llm_scope", "", "'' is none of credential, user, shared"),
+        ("llm_scope", "Shared", "'Shared' is none of"),
+        ("llm_mode", "on", "'on' is none of live, offline, refresh, off"),
+        ("llm_hosts", "llm.corp.example", "HOST[:PORT]=PROVIDER"),
+        ("llm_hosts", "a.example=openai, b.example=nobody", "'b.example=nobody' names no provider"),
+        ("llm_data_dir", "~nobody-of-this-name/x", "home"),
+        ("llm_data_dir", __file__, "is not a folder"),
+        ("llm_policy", "/nowhere/policy.yaml", "No such file"),
+        ("llm_policy", "/", "directory"),
+        ("llm_policy", "~nobody-of-this-name/x", "home"),
+    ],
+)
+def test_a_bad_value_is_told_with_the_options_name(name: str, text: str, told: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        value(name, text)
+    assert str(caught.value).startswith(f"{name}: ") and told in str(caught.value)
+
+
+def test_a_policy_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text('rules:\n  - match: {model: "m-*"}\n    ttl: 7d\n  - skip: true\n')
+    assert value("llm_policy", str(file)) == (Rule(model="m-*", ttl=604800), Rule(skip=True))
+
+
+def test_an_empty_policy_file_has_no_rules(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("# none yet\n")
+    assert value("llm_policy", str(file)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(b"rules: [", "is not YAML", id="no YAML"),
+        pytest.param(b"rules:\n  - skip: true\n    skip: false\n", "is not YAML", id="a key twice"),
+        pytest.param(b"\xff", "utf-8", id="no UTF-8"),
+        pytest.param(b"rules:\n  - ttl: soon\n", "rule 1: 'soon' is not a duration", id="a bad rule"),
+        pytest.param(b"? [1]\n: x\nrules: []", "unknown field", id="a key that is no text"),
+    ],
+)
+def test_what_is_wrong_in_a_policy_file_is_told(tmp_path: Path, text: bytes, told: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_bytes(text)
+    with pytest.raises(BadOption) as caught:
+        value("llm_policy", str(file))
+    assert str(caught.value).startswith("llm_policy: ") and told in str(caught.value)
