@@ -39,7 +39,7 @@ def main() -> int:
         except TimeoutError:
             sys.stderr.write(f"stopped: {LIMIT[rounds]:.0f} s are over, or a wait in it was too long\n")
             return 1
-        except (BenchError, ProxyError, OSError) as error:
+        except (BenchError, OSError) as error:
             sys.stderr.write(f"{error}\n")
             return 1
     return 0
@@ -60,7 +60,12 @@ async def _bench(folder: Path, rounds: Rounds) -> None:
                 options={**ALIKE, **options},
                 environment={"BENCH_ANSWER": answer},
             )
-            return await stack.enter_async_context(proxy)
+            try:
+                return await stack.enter_async_context(proxy)
+            except ProxyError as error:
+                raise BenchError(
+                    "\n  ".join([f"{error}; its last lines:", *list(proxy.lines)[-20:]])
+                ) from None
 
         # the first one makes the authority that the others share
         ours = await start(ADDON, llm_data_dir=str(folder / "data"))

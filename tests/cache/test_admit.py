@@ -9,7 +9,7 @@ import zstandard
 from made import CALL, DIALECT, EndMark
 from mitmcache.cache.admit import admit, decoded
 from mitmcache.exchange import Call, Headers, Reply
-from mitmcache.providers.base import Dialect
+from mitmcache.providers.base import Dialect, Listener, Provider
 from mitmcache.reasons import Reason
 
 JSON: Headers = (("content-type", "application/json"),)
@@ -182,9 +182,13 @@ def test_the_dialects_own_verdict_is_the_last_word() -> None:
 
 
 def test_the_listener_is_of_the_calls_provider() -> None:
-    heard = []
-    dialect = replace(DIALECT, listen=lambda provider: (heard.append(provider), EndMark())[1])
-    admit(asked(dialect), Reply(200, SSE, events("end")))
+    heard: list[Provider] = []
+
+    def listen(provider: Provider) -> Listener:
+        heard.append(provider)
+        return EndMark()
+
+    admit(asked(replace(DIALECT, listen=listen)), Reply(200, SSE, events("end")))
     assert heard == [CALL.provider]
 
 

@@ -16,6 +16,7 @@ REPLIES: list[tuple[Json, Reason | None]] = [
     ({"stopReason": "tool_use"}, None),
     ({"stopReason": "guardrail_intervened"}, Reason.CONTENT_FILTER),
     ({"stopReason": "content_filtered"}, Reason.CONTENT_FILTER),
+    ({"stopReason": "malformed_model_output"}, Reason.INCOMPLETE),
     ({"stopReason": "malformed_tool_use"}, Reason.TOOL_ARGUMENTS),
     ({"message": "Too many requests"}, Reason.INCOMPLETE),
     ({"error": {"message": "x"}}, Reason.ERROR),
@@ -76,6 +77,7 @@ INVOKED: dict[str, tuple[list[Heard], Reason | None]] = {
     "a filtered choice": ([chunk(FILTERED), chunk(METRICS)], Reason.CONTENT_FILTER),
     "an error inside": ([chunk({"type": "error"}), chunk(METRICS)], Reason.ERROR),
     "no base64": ([("chunk", {"bytes": "%"}), chunk(METRICS)], Reason.NOT_JSON),
+    "base64 with a stranger in it": ([("chunk", {"bytes": "%e30="}), chunk(METRICS)], Reason.NOT_JSON),
     "no JSON inside": ([("chunk", {"bytes": "aGk="}), chunk(METRICS)], Reason.NOT_JSON),
 }
 

@@ -7,8 +7,8 @@ from mitmcache.providers.catalogue import find, host_patterns, is_provider
 
 
 def rows(table: str) -> list[list[str]]:
-    """The words of each line; ~ is a Vertex project's path."""
-    text = table.replace("~", "/v1/projects/p/locations/us-central1").strip()
+    """The words of each line. ~ is a Vertex project's publishers."""
+    text = table.replace("~", "/v1/projects/p/locations/l/publishers").strip()
     return [line.split() for line in text.splitlines()]
 
 
@@ -35,13 +35,13 @@ FOUND = rows("""
     generativelanguage.googleapis.com /v1/models/e:batchEmbedContents gcp.gemini gemini.embed
     generativelanguage.googleapis.com /v1beta/interactions gcp.gemini gemini.interactions
     generativelanguage.googleapis.com /v1beta/openai/chat/completions gcp.gemini openai.chat
-    us-east5-aiplatform.googleapis.com ~/publishers/google/models/m:generateContent gcp.vertex_ai gemini.generate
+    us-east5-aiplatform.googleapis.com ~/google/models/m:generateContent gcp.vertex_ai gemini.generate
     aiplatform.googleapis.com /v1/publishers/google/models/m:predict gcp.vertex_ai gemini.predict
-    aiplatform.eu.rep.googleapis.com ~/publishers/anthropic/models/c:streamRawPredict gcp.vertex_ai anthropic.messages
-    aiplatform.googleapis.com ~/publishers/anthropic/models/count-tokens:rawPredict gcp.vertex_ai anthropic.count_tokens
-    aiplatform.googleapis.com ~/publishers/mistralai/models/codestral:rawPredict gcp.vertex_ai openai.chat
-    aiplatform.googleapis.com ~/endpoints/openapi/chat/completions gcp.vertex_ai openai.chat
-    bedrock-runtime.us-east-1.amazonaws.com /model/arn:aws:bedrock:x:1:profile/us.m/converse aws.bedrock bedrock.converse
+    aiplatform.eu.rep.googleapis.com ~/anthropic/models/c:streamRawPredict gcp.vertex_ai anthropic.messages
+    aiplatform.googleapis.com ~/anthropic/models/count-tokens:rawPredict gcp.vertex_ai anthropic.count_tokens
+    aiplatform.googleapis.com ~/mistralai/models/codestral:rawPredict gcp.vertex_ai openai.chat
+    aiplatform.googleapis.com /v1/projects/p/locations/l/endpoints/openapi/rerank gcp.vertex_ai rerank
+    bedrock-runtime.us-east-1.amazonaws.com /model/arn:aws:x:1:p/m/converse aws.bedrock bedrock.converse
     bedrock-runtime-fips.us-gov-west-1.amazonaws.com /model/m/invoke aws.bedrock bedrock.invoke
     bedrock-runtime.us-east-1.amazonaws.com /model/m/count-tokens aws.bedrock bedrock.count_tokens
     bedrock-mantle.us-east-1.api.aws /openai/v1/responses aws.bedrock openai.responses
@@ -92,6 +92,30 @@ FOUND = rows("""
     127.0.0.1:8080 /v1/completions llamacpp openai.completions
     localhost:8000 /tokenize vllm tokenize
     localhost:1234 /api/v0/chat/completions lmstudio openai.chat
+    x.cognitiveservices.azure.com /openai/v1/embeddings azure.ai.openai openai.embeddings
+    x.eastus2.models.ai.azure.com /v1/chat/completions azure.ai.openai openai.chat
+    api.anthropic.com /v1/chat/completions anthropic openai.chat
+    claude.googleapis.com /v1/messages anthropic anthropic.messages
+    api.cohere.com /v2/audio/transcriptions cohere openai.audio.transcriptions
+    api.cohere.com /v1/classify cohere tokenize
+    api.cerebras.ai /v1/chat/completions cerebras openai.chat
+    api.inference.crusoecloud.com /v1/chat/completions crusoe openai.chat
+    us.inference.heroku.com /v1/chat/completions heroku openai.chat
+    codestral.mistral.ai /v1/fim/completions mistral_ai mistral.fim
+    api.moonshot.cn /v1/chat/completions moonshot_ai openai.chat
+    integrate.api.nvidia.com /v1/chat/completions nvidia openai.chat
+    api.sambanova.ai /v1/chat/completions sambanova openai.chat
+    api.together.xyz /v1/completions together openai.completions
+    ai-gateway.vercel.sh /v1/chat/completions vercel openai.chat
+    api.voyageai.com /v1/embeddings voyage openai.embeddings
+    openrouter.ai /api/v1/messages openrouter anthropic.messages
+    host.docker.internal:11434 /v1/chat/completions ollama openai.chat
+    ollama.com /v1/messages ollama anthropic.messages
+    localhost:1234 /v1/messages lmstudio anthropic.messages
+    localhost:8000 /v1/messages vllm anthropic.messages
+    localhost:8080 /v1/messages llamacpp anthropic.messages
+    x1.bedrock-runtime.eu-west-1.vpce.amazonaws.com /model/m/converse aws.bedrock bedrock.converse
+    bedrock-mantle.us-east-1.api.aws /anthropic/v1/messages aws.bedrock anthropic.messages
 """)
 NOT_FOUND = [
     ("api.openai.com", "GET", "/v1/responses"),

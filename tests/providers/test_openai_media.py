@@ -9,6 +9,7 @@ IMAGE = {"b64_json": "aGk="}
 REPLIES: dict[str, tuple[Dialect, Json, Reason | None]] = {
     "embeddings": (media.EMBEDDINGS, {"data": [{"embedding": [0.5]}]}, None),
     "llama.cpp's own list of embeddings": (media.EMBEDDINGS, [{"embedding": [[0.5]]}], None),
+    "llama.cpp's one embedding": (media.EMBEDDINGS, {"embedding": [0.5]}, None),
     "no embeddings": (media.EMBEDDINGS, {"data": []}, Reason.EMPTY),
     "an embeddings error": (media.EMBEDDINGS, {"error": {"code": 1}}, Reason.ERROR),
     "moderation": (media.MODERATIONS, {"results": [{"flagged": False}]}, None),

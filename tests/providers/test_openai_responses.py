@@ -85,6 +85,7 @@ def test_a_message_loses_its_id_and_other_items_keep_theirs() -> None:
             {"type": "function_call", "id": "fc_1", "call_id": "c1"},
             {"type": "function_call_output", "call_id": "c1", "output": '{"id": "x"}'},
             {"type": "item_reference", "id": "msg_1"},
+            {"type": "agent_message", "role": "assistant", "id": "msg_3"},
             {"id": "msg_2"},
             "text",
         ]
@@ -97,6 +98,7 @@ def test_a_message_loses_its_id_and_other_items_keep_theirs() -> None:
         {"type": "function_call", "id": "fc_1", "call_id": "c1"},
         {"type": "function_call_output", "call_id": "c1", "output": '{"id": "x"}'},
         {"type": "item_reference", "id": "msg_1"},
+        {"type": "agent_message", "role": "assistant", "id": "msg_3"},
         {"id": "msg_2"},
         "text",
     ]

@@ -81,6 +81,8 @@ def test_dig_and_dicts_give_nothing_where_the_shape_is_another() -> None:
     [
         (True, "/v1/x", True),
         ("true", "/v1/x", True),
+        ("True", "/v1/x", True),
+        ("1", "/v1/x", True),
         (False, "/v1/x", False),
         ("false", "/v1/x", False),
         (1, "/v1/x", False),

@@ -6,6 +6,7 @@ import pytest
 
 from mitmcache.providers import catalogue
 from mitmcache.providers.catalogue import find, host_patterns, is_provider, user_host
+from mitmcache.providers.tools import ANYWHERE
 
 OPS = "/openai/deployments/gpt/chat/completions"
 ABOVE = "/team/gateway"
@@ -19,6 +20,8 @@ USER_HOSTS = [
     ("llm.corp.example:80=openai", "llm.corp.example", "/v1/chat/completions", "openai.chat"),
     ("llm.corp.example:8443=openai", "llm.corp.example:8443", "/v1/chat/completions", "openai.chat"),
     ("[fd00::1]:4000=openai", "[fd00::1]:4000", "/v1/chat/completions", "openai.chat"),
+    ("[fd00::1]:4000=openai", "fd00::1:4000", "/v1/chat/completions", "openai.chat"),
+    ("[fd00::1]=openai", "fd00::1", "/v1/chat/completions", "openai.chat"),
     ("gpu7:9000=vllm", "gpu7:9000", "/v1/messages", "anthropic.messages"),
     ("gpu7:9000=ollama", "gpu7:9000", "/api/chat", "ollama.chat"),
     ("gpu7:9000=llamacpp", "gpu7:9000", "/completion", "llamacpp.completion"),
@@ -32,6 +35,8 @@ USER_HOSTS = [
     ("gw.example=bedrock", "gw.example", "/bedrock/model/m/converse-stream", "bedrock.converse"),
     ("gw.example=cohere", "gw.example", "/v2/chat", "cohere.v2.chat"),
     ("gw.example=mistral", "gw.example", "/v1/fim/completions", "mistral.fim"),
+    ("gw.example=moonshot", "gw.example", "/v1/chat/completions", "openai.chat"),
+    ("gw.example=anthropic", "gw.example", "/openai/responses", "openai.responses"),
     ("gw.example=xai", "gw.example", "/v1/chat/completions", "openai.chat"),
     ("gw.example=huggingface", "gw.example", "/", "hf.task"),
 ]
@@ -51,7 +56,7 @@ def test_a_users_own_host_is_known(spec: str, host: str, path: str, dialect: str
     assert found[1].name == dialect
     assert is_provider(host, own)
     assert not is_provider(host)
-    assert allowed(host if re.search(r":\d+$", host) else host + ":443", (spec,))
+    assert allowed(host if re.search(r":\d{4}$", host) else host + ":443", (spec,))
 
 
 @pytest.mark.parametrize(
@@ -121,3 +126,11 @@ def test_every_alias_names_a_provider() -> None:
     names = {provider.name for provider in catalogue.PROVIDERS}
     assert set(catalogue.ALIASES.values()) <= names
     assert not set(catalogue.ALIASES) & names
+
+
+def test_no_pattern_takes_any_path_twice() -> None:
+    """Two of them in a row would let one long path hold up the event loop."""
+    for provider in catalogue.PROVIDERS:
+        for _, pattern, _ in user_host(f"gw.example={provider.name}")[1].operations:
+            assert pattern.pattern.count(".+") <= 2, pattern.pattern
+            assert pattern.pattern.count(ANYWHERE) <= 1, pattern.pattern

@@ -2,8 +2,11 @@
 
 import sqlite3
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from mitmcache.store.disk import DiskStore
@@ -61,3 +64,30 @@ def names(folder: Path, pattern: str) -> list[str]:
 def files(folder: Path) -> list[Path]:
     """The blob files and the temporary ones."""
     return [path for name in ("blobs", "tmp") for path in (folder / name).rglob("*") if path.is_file()]
+
+
+_opened: list[tuple[str, int]] = []
+_listening = False
+
+
+def _hear(event: str, args: tuple[object, ...]) -> None:
+    if _listening and (event == "open" or event.startswith(("os.", "sqlite3."))):
+        _opened.append((event, threading.get_ident()))
+
+
+@cache
+def _hook() -> None:
+    sys.addaudithook(_hear)  # cannot be taken off again
+
+
+@contextmanager
+def file_events() -> Iterator[list[tuple[str, int]]]:
+    """Gathers what files are opened, renamed or removed, and in which thread."""
+    global _listening
+    _hook()
+    _opened.clear()
+    _listening = True
+    try:
+        yield _opened
+    finally:
+        _listening = False

@@ -1,9 +1,5 @@
 import asyncio
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +8,7 @@ from mitmcache.store.base import Entry, StoreError
 from mitmcache.store.blobs import INLINE_BYTES
 from mitmcache.store.disk import DiskStats, DiskStore
 from mitmcache.store.schema import ROW_OVERHEAD
-from store.helpers import Clock, OpenDisk, files, locked, names, query
+from store.helpers import Clock, OpenDisk, file_events, files, locked, names, query
 from store.samples import belongs, entry, key
 
 LARGE = INLINE_BYTES + 1
@@ -63,8 +59,11 @@ async def test_the_file_goes_with_its_entry(open_disk: OpenDisk, tmp_path: Path,
     assert files(tmp_path) == []
 
 
-async def test_nobody_else_can_read_the_folder(open_disk: OpenDisk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("exists", [False, True])
+async def test_nobody_else_can_read_the_folder(open_disk: OpenDisk, tmp_path: Path, exists: bool) -> None:
     folder = tmp_path / "deep" / "cache"
+    if exists:
+        folder.mkdir(mode=0o755, parents=True)
     store = open_disk(folder)
     store.put(entry("a", LARGE))
     await store.flush(10)
@@ -88,33 +87,6 @@ async def test_a_get_while_the_put_is_pending_sees_it(open_disk: OpenDisk, tmp_p
     await store.flush(10)
     assert await store.get(key("a")) == entry("a", variant=2).blob
     assert await store.get(key("b")) is None
-
-
-_opened: list[tuple[str, int]] = []
-_listening = False
-
-
-def _hear(event: str, args: tuple[object, ...]) -> None:
-    if _listening and (event == "open" or event.startswith(("os.", "sqlite3."))):
-        _opened.append((event, threading.get_ident()))
-
-
-@cache
-def _hook() -> None:
-    sys.addaudithook(_hear)  # cannot be taken off again
-
-
-@contextmanager
-def file_events() -> Iterator[list[tuple[str, int]]]:
-    """Gathers what files are opened, renamed or removed, and in which thread."""
-    global _listening
-    _hook()
-    _opened.clear()
-    _listening = True
-    try:
-        yield _opened
-    finally:
-        _listening = False
 
 
 async def test_put_does_no_file_work_on_the_calling_thread(open_disk: OpenDisk, tmp_path: Path) -> None:

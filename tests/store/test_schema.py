@@ -1,4 +1,5 @@
 import logging
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -96,6 +97,26 @@ async def test_a_corrupt_database_is_set_aside_and_an_empty_one_begun(
     store.put(entry(1))
     await store.flush(10)
     assert await store.get(key(1)) == entry(1).blob
+
+
+async def test_the_log_of_a_database_set_aside_is_not_played_into_the_new_one(
+    open_disk: OpenDisk, tmp_path: Path
+) -> None:
+    store = open_disk(tmp_path / "running")
+    for n in range(10):
+        store.put(entry(n))
+    await store.close(10)
+    store = open_disk(tmp_path / "running")
+    store.put(entry(1, variant=2))  # in the log alone, which does not hold the first page
+    await store.flush(10)
+    (tmp_path / "killed").mkdir()
+    for suffix in ("-wal", "-shm"):
+        shutil.copy(tmp_path / "running" / (DATABASE + suffix), tmp_path / "killed")
+    (tmp_path / "killed" / DATABASE).write_bytes(b"garbage " * 4096)
+    store = open_disk(tmp_path / "killed")
+    assert query(tmp_path / "killed", "SELECT count(*) FROM entries") == [(0,)]
+    assert query(tmp_path / "killed", "PRAGMA integrity_check") == [("ok",)]
+    assert names(tmp_path / "killed", "*.corrupt-*") == [f"{DATABASE}.corrupt-1"]
 
 
 async def test_only_the_two_latest_corrupt_databases_are_kept(open_disk: OpenDisk, tmp_path: Path) -> None:

@@ -145,6 +145,9 @@ async def test_a_put_during_a_disk_read_is_not_overwritten_by_the_older_blob() -
     disk.go_on.set()
     await looking
     assert await store.find(A.key) == Found(entry("a", variant=2).blob, "memory")
+    await store.memory.delete(A.key)
+    await store.find(A.key)
+    assert await store.memory.get(A.key) == entry("a", variant=2).blob  # later reads do fill it
 
 
 async def test_a_delete_during_a_disk_read_is_not_undone_by_it() -> None:

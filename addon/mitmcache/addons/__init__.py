@@ -29,7 +29,7 @@ def default_addons() -> list[object]:
         storage,
         Scope(options),
         Upstream(),
-        Control(storage, tally),
+        Control(storage),
         WebSocketFallback(options),
         Calls(options),
         Lookup(options, storage, tally),

@@ -1,5 +1,6 @@
 """Recognises the calls that the catalogue names, and lets everything else flow through unbuffered."""
 
+import ipaddress
 import re
 from urllib.parse import unquote
 
@@ -26,7 +27,7 @@ class Calls:
         if answered(flow):
             return
         request = flow.request
-        host = _host(request)
+        host = host_of(flow)
         hosts = self._options.current.hosts
         path, _ = _target(request)
         trail_of(flow).route = catalogue.find(host, request.method, path, hosts)
@@ -43,7 +44,7 @@ class Calls:
             provider=provider,
             dialect=dialect,
             method=flow.request.method,
-            host=_host(flow.request),
+            host=host_of(flow),
             path=path,
             query=query,
             headers=lower(flow.request.headers),
@@ -63,9 +64,25 @@ def lower(headers: http.Headers) -> Headers:
     return tuple((name.lower(), value) for name, value in headers.items(multi=True))
 
 
-def _host(request: http.Request) -> str:
-    host = request.pretty_host.lower().rstrip(".")
+def host_of(flow: http.HTTPFlow) -> str:
+    """Where the request really goes, with the port where that is not the scheme's own.
+
+    Never the Host header alone: who connects to one host and names another must not be answered, or heard,
+    as that other.
+    """
+    request = flow.request
+    host = request.host
+    if request.scheme == "https" and flow.client_conn.sni and _is_address(host):
+        host = flow.client_conn.sni  # transparent mode: the upstream's certificate is verified for this name
+    host = host.lower().rstrip(".")
     return host if request.port == _SCHEME_PORTS.get(request.scheme) else f"{host}:{request.port}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _target(request: http.Request) -> tuple[str, str]:

@@ -54,17 +54,19 @@ class Capture:
     async def response(self, flow: http.HTTPFlow) -> None:
         trail, response = trail_of(flow), flow.response
         if response is None or trail.outcome is None or trail.answer is not None:
-            return
-        if response.stream:
+            pass
+        elif response.stream:
             self._heard(flow, clean_end=True)
         elif not self._covered(flow, trail, response):
             trail.outcome = await self._judge(trail, response)
             answers.tell(response, trail.outcome)
+        trail.forget()
 
     def error(self, flow: http.HTTPFlow) -> None:
         # openai-python closes its socket right after `[DONE]`: mitmproxy then reports a disconnect for a
         # stream that was whole
         self._heard(flow, clean_end=False)
+        trail_of(flow).forget()
 
     def _streams(self, trail: Trail, response: http.Response) -> bool:
         """Decided from request and response. What is too large to keep goes out chunk by chunk too."""

@@ -6,15 +6,13 @@ from mitmproxy import http
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import answered
-from mitmcache.tally import Tally
 
 
 class Control:
     """Read-only: any web page in a proxied browser can reach it."""
 
-    def __init__(self, storage: Storage, tally: Tally) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._tally = tally
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if answered(flow) or flow.request.pretty_host.lower() != CONTROL_HOST:
@@ -27,8 +25,7 @@ class Control:
         elif path == "/healthz":
             flow.response = _json(200, {"status": "ok"})
         else:
-            entries, size = await self._storage.totals()
-            flow.response = _json(200, {**self._tally.as_json(), "entries": entries, "bytes": size})
+            flow.response = _json(200, await self._storage.statistics())
 
 
 def _json(status: int, document: dict[str, object], **headers: str) -> http.Response:

@@ -8,6 +8,7 @@ import time
 from mitmproxy import ctx, http
 
 from mitmcache.addons import answers
+from mitmcache.addons.calls import host_of
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Found, Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
@@ -16,6 +17,7 @@ from mitmcache.cache.policy import Bypass, Freshness, Mode
 from mitmcache.cache.scope import Scope
 from mitmcache.cache.status import Outcome
 from mitmcache.exchange import Call
+from mitmcache.providers import catalogue
 from mitmcache.reasons import Reason
 from mitmcache.tally import Tally
 
@@ -33,7 +35,10 @@ class Lookup:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
-        if answered(flow) or trail.call is None:
+        if answered(flow):
+            return
+        if trail.call is None:
+            self._pass(flow, trail)
             return
         try:
             decision = await self._decide(flow, trail, trail.call)
@@ -47,6 +52,13 @@ class Lookup:
             logger.warning("mitmcache: a lookup failed", exc_info=True)
             trail.lookup = None
             self._bypass(flow, trail, Reason.STORE_ERROR)
+
+    def _pass(self, flow: http.HTTPFlow, trail: Trail) -> None:
+        """No inference call: none of our business, but that offline nothing goes to a provider."""
+        settings = self._options.current
+        if settings.mode is Mode.OFFLINE and catalogue.is_provider(host_of(flow), settings.hosts):
+            message = "llm_mode=offline, and this is no call that is ever cached"
+            _answer(flow, trail, answers.gateway_timeout(Outcome("BYPASS", fwd="bypass"), message))
 
     async def _decide(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> policy.Lookup | Reason:
         settings = self._options.current

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from mitmproxy import exceptions
@@ -76,7 +77,8 @@ class Storage:
         except record.Corrupt as error:
             self._tally.corrupt += 1
             logger.warning("mitmcache: a damaged record was removed: %s", error)
-            await self.tiers.delete(key)
+            with suppress(StoreError):
+                await self.tiers.delete(key)
         except record.ForeignVersion:
             pass
         return None
@@ -95,14 +97,15 @@ class Storage:
         mine = shape.shape(parts, body, self._secret)
         return shape.nearest(mine, [shape.unpack(data) for data in stored])
 
-    async def totals(self) -> tuple[int, int]:
-        """Entries and bytes stored, counting what has been accepted so far."""
+    async def statistics(self) -> dict[str, object]:
+        """The tally, and the entries and bytes stored, all of it counting what has been accepted so far."""
         await self.keeper.drain(SETTLE)
+        counted = self._tally.as_json()
         if self._disk is None:
-            return len(self.tiers.memory), self.tiers.memory.bytes
+            return {**counted, "entries": len(self.tiers.memory), "bytes": self.tiers.memory.bytes}
         await self._disk.flush(SETTLE)
         stats = await self._disk.stats()
-        return stats.entries, stats.bytes
+        return {**counted, "entries": stats.entries, "bytes": stats.bytes, "write_failed": stats.write_failed}
 
     def _open(self, settings: Settings) -> None:
         disk = DiskStore(settings.data_dir, settings.disk, now=time.time)

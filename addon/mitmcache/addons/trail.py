@@ -40,6 +40,11 @@ class Trail:
     tap: Tap | None = None
     outcome: Outcome | None = None
 
+    def forget(self) -> None:
+        """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""
+        self.call = self.body = self.stale = self.differs = self.tap = None
+        self.parts = ()
+
 
 _trails: WeakKeyDictionary[http.HTTPFlow, Trail] = WeakKeyDictionary()
 

@@ -5,6 +5,7 @@ What no rule here names is none of our business: it passes through and is never 
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from mitmcache.providers import openai, openai_like
@@ -14,7 +15,7 @@ from mitmcache.providers.bedrock import BEDROCK
 from mitmcache.providers.cohere import COHERE
 from mitmcache.providers.google import GEMINI, VERTEX
 from mitmcache.providers.huggingface import HUGGINGFACE
-from mitmcache.providers.openai_chat import CHAT
+from mitmcache.providers.tools import ANYWHERE
 
 PROVIDERS: tuple[Provider, ...] = (
     openai.OPENAI,
@@ -45,7 +46,6 @@ type UserHosts = Sequence[tuple[str, Provider]]
 
 _SLASHES = re.compile("//+")
 _SPEC = re.compile(r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
-_ANY = "(?:/.+)?"
 _LONGEST = 4096  # characters; no provider has a longer path, and matching one is never slow
 
 
@@ -70,26 +70,25 @@ def is_provider(host: str, extra: UserHosts = ()) -> bool:
 
 
 def _candidates(host: str, extra: UserHosts) -> tuple[Provider, ...]:
-    return (*(provider for own, provider in extra if own == host), *_catalogued(host))
+    own = tuple(provider for _, provider in extra if _is_at(provider, host)) if extra else ()
+    return own + _catalogued(host)
 
 
 @lru_cache(maxsize=1024)
 def _catalogued(host: str) -> tuple[Provider, ...]:
-    return tuple(
-        provider for provider in PROVIDERS if any(pattern.fullmatch(host) for pattern in provider.hosts)
-    )
+    return tuple(provider for provider in PROVIDERS if _is_at(provider, host))
+
+
+def _is_at(provider: Provider, host: str) -> bool:
+    return any(pattern.fullmatch(host) for pattern in provider.hosts)
 
 
 def host_patterns(extra: UserHosts = ()) -> list[str]:
     """For mitmproxy's `allow_hosts`, which searches "host:port" for them and ignores case."""
-    hosts = [pattern.pattern for provider in PROVIDERS for pattern in provider.hosts]
+    own = [provider for _, provider in extra]
     return [
-        *(_anchored(host, "443") for host in hosts),
-        # mitmproxy writes an IPv6 address without its brackets
-        *(
-            _anchored(re.escape(own).replace(r"\[", r"\[?").replace(r"\]", r"\]?"), "(?:443|80)")
-            for own, _ in extra
-        ),
+        *(_anchored(host.pattern, "443") for provider in PROVIDERS for host in provider.hosts),
+        *(_anchored(host.pattern, "(?:443|80)") for provider in own for host in provider.hosts),
     ]
 
 
@@ -118,17 +117,19 @@ def user_host(spec: str) -> tuple[str, Provider]:
 
 
 def _anywhere(provider: Provider, host: str) -> Provider:
+    """The provider at another host, below any path, and OpenAI's protocol, which gateways speak for all."""
+    # mitmproxy writes an IPv6 address without its brackets, a client with them
+    escaped = re.escape(host).replace(r"\[", r"\[?").replace(r"\]", r"\]?")
     below = tuple(
-        (method, re.compile(f"{_ANY}(?:{pattern.pattern})"), dialect)
+        (method, pattern if pattern.pattern == "/" else _below(pattern.pattern), dialect)
         for method, pattern, dialect in provider.operations
-        if pattern.pattern != "/"
     )
-    root = tuple(rule for rule in provider.operations if rule[1].pattern == "/")
-    speaks_openai = any(dialect is CHAT for _, _, dialect in provider.operations)
-    return Provider(
-        provider.name,
-        (re.compile(re.escape(host)),),
-        (*below, *root, *(openai.operations(_ANY) if speaks_openai else ())),
-        done_optional=provider.done_optional,
-        key_headers=provider.key_headers,
+    return replace(
+        provider,
+        hosts=(re.compile(escaped),),
+        operations=(*below, *openai.operations(ANYWHERE)),
     )
+
+
+def _below(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern if pattern.startswith(ANYWHERE) else f"{ANYWHERE}(?:{pattern})")

@@ -6,7 +6,7 @@ from typing import Any
 from mitmcache.providers import openai
 from mitmcache.providers.base import Dialect, Json, Listener, Provider
 from mitmcache.providers.openai_chat import CHAT
-from mitmcache.providers.tools import JsonListener, dig, model_in, post
+from mitmcache.providers.tools import ANYWHERE, JsonListener, dig, model_in, post
 from mitmcache.reasons import Reason
 
 
@@ -42,9 +42,9 @@ HUGGINGFACE = Provider(
     ),
     (
         # the router passes on to others' servers, each with a path of its own before the usual one
-        *openai.operations("(?:/.+)?/(?:v1|openai)"),
+        *openai.operations(ANYWHERE + "/(?:v1|openai)"),
         *post(
-            ("(?:/.+)?/chat/completions", CHAT),
+            (ANYWHERE + "/chat/completions", CHAT),
             ("(?:/hf-inference)?/(?:models|pipeline)/.+", TASK),
             ("/", TASK),
         ),

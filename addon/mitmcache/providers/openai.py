@@ -16,7 +16,7 @@ from mitmcache.providers.openai_media import (
     TRANSCRIPTIONS,
 )
 from mitmcache.providers.openai_responses import INPUT_TOKENS, RESPONSES
-from mitmcache.providers.tools import Operations, post
+from mitmcache.providers.tools import ANYWHERE, Operations, post
 
 KEY_HEADERS = ("openai-beta", "openai-organization", "openai-project")
 
@@ -67,7 +67,7 @@ AZURE = Provider(
     ),
     (
         # Foundry projects and API Management put paths of their own before /openai
-        *operations(r"(?:/.+)?/openai(?:/v1|/deployments/[^/]+)?"),
+        *operations(ANYWHERE + "/openai(?:/v1|/deployments/[^/]+)?"),
         *post(("(?:/v1|/models)?/chat/completions", CHAT), ("/models/(?:images/)?embeddings", EMBEDDINGS)),
         *anthropic.operations("/anthropic/v1"),
         *post(("/providers/mistral/azure/ocr", OCR)),

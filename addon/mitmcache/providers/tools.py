@@ -17,6 +17,9 @@ from mitmcache.wire.events import Event
 MAX_ARGUMENTS = 1 << 20
 """Characters of tool-call arguments that one stream's listener keeps to look at; the rest goes unchecked."""
 
+ANYWHERE = "(?:/.+)?"
+"""A pattern for whatever path stands in front. Twice in one pattern it would take quadratic time."""
+
 type Operations = tuple[tuple[str, re.Pattern[str], Dialect], ...]
 
 
