@@ -196,11 +196,3 @@ def test_a_zstd_window_past_what_http_allows_is_refused() -> None:
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(CodingError, match="corrupt"):
         decode(packer.compress(TEXT) + packer.flush(), "zstd", len(TEXT))
-
-
-@given(bodies, cuts)
-def test_brotli_without_an_output_bound_gives_the_same(body: bytes, at: list[int]) -> None:
-    """What brotli 1.1 gets, which cannot bound its output; the newer one can do without as well."""
-    stage = coding._OldBrotli(len(body))
-    assert b"".join(stage.through(split(squeeze(body), at))) == body
-    assert stage.whole

@@ -1,8 +1,8 @@
 """Content codings (RFC 9110, 8.4.1) undone as they arrive, never past a limit.
 
 Each coding works in steps: a small slice of input, then at most `STEP` bytes of output, so that what a
-decompression bomb can make us hold is the limit and one step. Where a library cannot bound its output (zstd,
-brotli before 1.2) the slice is so small that the step stays in the low megabytes even for the worst input.
+decompression bomb can make us hold is the limit and one step. zstandard cannot bound its output: its slice is
+so small that the step stays in the low megabytes even for the worst input.
 """
 
 import zlib
@@ -138,26 +138,12 @@ class _Brotli(_Stage):
         self.whole = self._body.is_finished()
 
 
-class _OldBrotli(_Stage):
-    """For brotli 1.1: a slice can begin a few meta-blocks, each of which gives 16 MiB at most."""
-
-    slice = 16
-
-    def __init__(self, room: int) -> None:
-        super().__init__(room)
-        self._body = brotli.Decompressor()
-
-    def undo(self, data: bytes) -> Iterator[bytes]:
-        yield self._body.process(data)
-        self.whole = self._body.is_finished()
-
-
 _STAGES: dict[str, Callable[[int], _Stage]] = {
     "gzip": _Gzip,
     "x-gzip": _Gzip,
     "deflate": _Deflate,
     "zstd": _Zstd,
-    "br": _Brotli if hasattr(brotli.Decompressor, "can_accept_more_data") else _OldBrotli,
+    "br": _Brotli,
 }
 
 
