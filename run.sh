@@ -99,11 +99,13 @@ make_venv() {
 # Waits for another first run, at most 15 minutes. The kernel lets go of the lock however its holder ends.
 lock_venv() {
     exec 9<>"$root/$run_lock"
+    waiting="run.sh: waiting for another run.sh, which is making .venv"
     if command -v flock >/dev/null; then
-        flock -w 900 9
+        flock -n 9 || { echo "$waiting" >&2 && flock -w 900 9; }
     else # macOS
-        perl -e 'use Fcntl ":flock"; open my $f, "+<&=9" or exit 1; alarm 900; exit !flock $f, LOCK_EX'
-    fi || die "another run.sh has been making .venv for 15 minutes; end it and call again"
+        perl -e 'use Fcntl ":flock"; open my $f, "+<&=9" or exit 1; exit if flock $f, LOCK_EX | LOCK_NB;
+            print STDERR "$ARGV[0]\n"; alarm 900; exit !flock $f, LOCK_EX' "$waiting"
+    fi || die "it has been making .venv for 15 minutes; end it and call again"
 }
 
 # ensure LOCK: .venv holds what LOCK names. Touches neither pip nor the network when it already does.

@@ -215,7 +215,7 @@ def test_a_coding_is_undone_and_no_longer_named(coding: str, body: bytes) -> Non
 
 def test_a_reply_without_a_coding_is_the_reply() -> None:
     reply = Reply(200, JSON, ANSWER)
-    assert decoded(reply, 100) is reply
+    assert decoded(reply, len(ANSWER)) is reply
 
 
 @pytest.mark.parametrize(

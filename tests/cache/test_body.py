@@ -109,6 +109,14 @@ def test_a_dialect_sees_the_text_parts_alone_and_none_of_the_long_ones() -> None
     assert form(*PARTS, (field("user"), b"u\xff"), long).seen == {"model": "m-1", "user": "u\ufffd"}
 
 
+def test_a_text_part_of_64_kib_is_seen() -> None:
+    assert len(form((field("long"), b"x" * 64 * 1024)).seen["long"]) == 64 * 1024
+
+
+def test_no_word_of_a_request_is_written_to_logs() -> None:
+    assert "m-1" not in repr(form(*PARTS)) + repr(read(b'{"model":"m-1"}', "", DIALECT))
+
+
 def test_each_counted_part_is_a_place_of_the_tree() -> None:
     tree = form(*PARTS, (field("user"), b"u-1")).tree
     assert list(tree) == ["model#0", "user#1"]

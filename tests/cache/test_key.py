@@ -35,9 +35,9 @@ GOLDEN: list[tuple[str, Call, str | None, str]] = [
     ),
     (
         "a multipart body",
-        call(multipart("xyz", (field("model"), b"m-1")), headers=FORM),
+        call(multipart("xyz", (field("model"), b"m-1"), (field("a"), b"")), headers=FORM),
         None,
-        "c143e66a0480e4e0a7d936f2e9dd7a0baa3d5f7f7b57829011bb452ba034c9f3",
+        "a541fdaf8146dbb02e78cd3e8bf4420df61e1ea0c9b2028e36ab19d9e5e9fad4",
     ),
     (
         "a query",
@@ -101,6 +101,7 @@ SAME = [
     ("what a caller takes", with_header("accept-encoding", "br")),
     ("formatting", call(b'{ "model" : "m-\\u0031" }')),
     ("a volatile field", call(b'{"model":"m-1","user":"u"}')),
+    ("a header that a prefix all but reaches", with_header("x-madeup", "1")),
     ("a secret in the query", call(query="key=SECRET")),
     ("a secret in the query, in capitals", call(query="Api_Key=SECRET")),
     ("a volatile query field", call(query="beta=true")),

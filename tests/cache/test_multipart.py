@@ -34,6 +34,19 @@ def test_a_quoted_boundary_may_hold_spaces() -> None:
     assert len(parse(multipart("x y", (field("a"), b"1")), 'multipart/form-data; boundary="x y"')) == 1
 
 
+def test_space_behind_a_boundary_is_padding() -> None:
+    body = multipart("xyz", (field("a"), b"1")).replace(b"--xyz\r", b"--xyz \t\r")
+    assert [(part.name, part.data) for part in parse(body, TYPE)] == [("a", b"1")]
+
+
+def test_a_part_may_say_nothing_of_itself() -> None:
+    assert parse(multipart("xyz", ("x-a: b", b"1")), TYPE) == [Part("", "", "", b"1")]
+
+
+def test_bytes_that_are_not_utf_8_are_kept_in_a_name() -> None:
+    assert parse(multipart("xyz", (field("a\udcff"), b"1")), TYPE)[0].name == "a\udcff"
+
+
 def test_no_part_at_all_is_an_empty_list() -> None:
     assert parse(b"--xyz--\r\n", TYPE) == []
 

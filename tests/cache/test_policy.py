@@ -126,6 +126,7 @@ CASES: list[tuple[str, Call, Any, Directives, Rule, Mode, Lookup | Bypass]] = [
         LIVE,
         replace(USUAL, ttl=0, write=False),
     ),
+    ("half a second is a time", CALL, {}, Directives(ttl=0.5), PLAIN, LIVE, replace(USUAL, ttl=0.5)),
     ("a rule's scope", CALL, {}, NOTHING, Rule(scope=Scope.SHARED), LIVE, replace(USUAL, scope=Scope.SHARED)),
 ]
 
@@ -184,6 +185,10 @@ TTLS: list[tuple[str, Age, Directives, Freshness]] = [
 )
 def test_a_record_is_this_to_a_caller(record: Age, asked: Directives, expected: Freshness) -> None:
     assert freshness(record, asked) is expected
+
+
+def test_why_a_record_is_not_served_is_said_in_the_words_of_rfc_9211() -> None:
+    assert (STALE.value, REQUEST.value) == ("stale", "request")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])

@@ -1,7 +1,9 @@
+import hashlib
+
 import pytest
 
 from made import CALL, call
-from mitmcache.cache.scope import Scope, caller, label
+from mitmcache.cache.scope import SECRET_QUERY, Scope, caller, label
 from mitmcache.exchange import Call, Headers
 
 SIGNED = (
@@ -104,6 +106,60 @@ def test_a_scope_joins_these(scope: Scope, joins_secrets: bool, joins_users: boo
     one, two = caller(SECRET_ONE), caller(bearing(("x-api-key", "two")))
     assert (label(scope, one, "alice") == label(scope, two, "alice")) == joins_secrets
     assert (label(scope, one, "alice") == label(scope, one, "bob")) == joins_users
+
+
+def digest(*facts: str) -> str:
+    """What `credential` comes to: each fact's SHA-256 in hex, sorted, framed, and hashed again."""
+    parts = sorted(hashlib.sha256(fact.encode()).hexdigest().encode() for fact in facts)
+    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).hexdigest()
+
+
+ALICE = hashlib.sha256(b"alice").hexdigest()
+LABELS = [
+    ("a secret", SECRET_ONE, Scope.CREDENTIAL, f"credential {digest('secret one', 'chatgpt-account-id ')}"),
+    ("nobody", bearing(), Scope.CREDENTIAL, "credential anonymous"),
+    (
+        "an account",
+        bearing(("x-api-key", "one"), ("chatgpt-account-id", "a")),
+        Scope.CREDENTIAL,
+        f"credential {digest('secret one', 'chatgpt-account-id a')}",
+    ),
+    (
+        "a signature",
+        bearing(("authorization", SIGNED.format("AKIA1", "s"))),
+        Scope.CREDENTIAL,
+        f"credential {digest('sigv4 AKIA1', 'chatgpt-account-id ')}",
+    ),
+    (
+        "cookies",
+        bearing(("cookie", "s=1")),
+        Scope.CREDENTIAL,
+        f"credential {digest('cookie s=1', 'chatgpt-account-id ')}",
+    ),
+    ("a user", SECRET_ONE, Scope.USER, f"user known {ALICE}"),
+    ("an anonymous user", bearing(), Scope.USER, f"user anonymous {ALICE}"),
+    ("all", SECRET_ONE, Scope.SHARED, "shared known"),
+    ("all who are anonymous", bearing(), Scope.SHARED, "shared anonymous"),
+]
+
+
+@pytest.mark.parametrize(
+    ("made", "scope", "expected"), [pytest.param(*case[1:], id=case[0]) for case in LABELS]
+)
+def test_a_scope_has_this_label(made: Call, scope: Scope, expected: str) -> None:
+    """Pinned: the label is in every key. A change here is a new KEY_VERSION."""
+    assert label(scope, caller(made), "alice") == expected
+
+
+@pytest.mark.parametrize("name", ["key", "api_key", "api-key", "access_token", "subscription-key"])
+def test_a_query_field_is_a_secret_and_no_part_of_the_query(name: str) -> None:
+    made = bearing(query=f"{name}=one")
+    assert own(made) == own(SECRET_ONE) and name in SECRET_QUERY
+
+
+@pytest.mark.parametrize("word", ["credential", "user", "shared"])
+def test_a_scope_has_the_word_of_its_option(word: str) -> None:
+    assert Scope(word).value == word
 
 
 def test_no_label_of_one_scope_is_a_label_of_another() -> None:

@@ -42,6 +42,11 @@ def test_too_much_is_lost_and_said(limit: int, room: int, lost: bool, too_large:
     assert (tap.lost, tap.too_large, budget.used) == (lost, too_large, 0 if lost else 6)
 
 
+def test_a_tap_that_heard_nothing_has_lost_nothing() -> None:
+    tap = Tap(0, Budget(0))
+    assert (tap.lost, tap.too_large, tap.take()) == (False, False, b"")
+
+
 def test_nothing_is_kept_after_a_loss_even_where_there_is_room_again() -> None:
     """The middle of a stream is no answer."""
     budget = Budget(10)

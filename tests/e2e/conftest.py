@@ -5,10 +5,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 import exchanges
 from e2e import certs
+from e2e.client import client
 from e2e.proxy import ProxyProcess, Tool
 from e2e.upstream import ScriptedUpstream
 
@@ -46,6 +48,20 @@ def proxy(
     with ProxyProcess(upstream_session, tmp_path_factory.mktemp("proxy"), confdir) as running:
         yield running
     assert not running.crashes, running.log
+
+
+@pytest.fixture(scope="module")
+def h1(proxy: ProxyProcess) -> Iterator[httpx.Client]:
+    """An HTTP/1.1 client of the module's proxy."""
+    with client(proxy) as through:
+        yield through
+
+
+@pytest.fixture(scope="module")
+def h2(proxy: ProxyProcess) -> Iterator[httpx.Client]:
+    """A client of the module's proxy that is served over HTTP/2."""
+    with client(proxy, h2=True) as through:
+        yield through
 
 
 @pytest.fixture

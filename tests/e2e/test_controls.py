@@ -1,6 +1,5 @@
 """What a caller, the options and the policy file may say, and what becomes of it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,12 +24,6 @@ CONTROLS = (
     "cf-aig-cache-key",
 )
 NEWER = Answer(body=exchanges.openai.CHAT.reply.replace(b"there", b"again"))
-
-
-@pytest.fixture(scope="module")
-def h1(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy) as through:
-        yield through
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Replies that are no answers and requests that are no JSON pass as if we were not there."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
@@ -17,12 +16,6 @@ CHAT = exchanges.openai.CHAT
 JSON = (("content-type", "application/json"),)
 GOOD = CHAT.reply
 ERROR = b'{"error":{"message":"no","type":"invalid_request_error"}}'
-
-
-@pytest.fixture(scope="module")
-def h1(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy) as through:
-        yield through
 
 
 def reply_of(content: bytes) -> bytes:

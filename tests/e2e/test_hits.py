@@ -1,7 +1,6 @@
 """The second identical call of every dialect is answered from the cache, exactly as the first one was."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
@@ -9,25 +8,13 @@ import pytest
 
 import exchanges
 from e2e.answers import Answer, Coding
-from e2e.client import answer_of, calls, client, outcome, register, request, send, store
+from e2e.client import answer_of, calls, outcome, register, request, send, store
 from e2e.proxy import ProxyProcess
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange
 
 CODINGS = ("identity", "gzip", "br", "zstd", "gzip, deflate, br, zstd", "*;q=0", "br;q=0, *")
 NOT_REPLAYED = ("set-cookie", "x-request-id", "request-id", "apim-request-id", "openai-processing-ms")
-
-
-@pytest.fixture(scope="module")
-def h1(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy) as through:
-        yield through
-
-
-@pytest.fixture(scope="module")
-def h2(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy, h2=True) as through:
-        yield through
 
 
 def check_first(reply: httpx.Response, exchange: Exchange) -> None:

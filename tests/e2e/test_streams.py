@@ -1,6 +1,5 @@
 """A stream passes chunk by chunk, and is stored only when it was heard to its end."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
@@ -10,38 +9,15 @@ import exchanges
 from e2e.answers import Coding, Gate
 from e2e.client import (
     answer_of,
-    client,
     outcome,
     register,
     request,
     send,
 )
-from e2e.proxy import ProxyProcess
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange
 
 CODINGS: tuple[Coding, ...] = ("", "gzip", "deflate", "br", "zstd")
-CUTTABLE = (
-    exchanges.openai.CHAT_STREAM,
-    exchanges.openai.RESPONSES_STREAM,
-    exchanges.anthropic.MESSAGES_STREAM,
-    exchanges.google.STREAM,
-    exchanges.google.ARRAY_STREAM,
-    exchanges.bedrock.CONVERSE_STREAM,
-    exchanges.others.OLLAMA_STREAM,
-)
-
-
-@pytest.fixture(scope="module")
-def h1(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy) as through:
-        yield through
-
-
-@pytest.fixture(scope="module")
-def h2(proxy: ProxyProcess) -> Iterator[httpx.Client]:
-    with client(proxy, h2=True) as through:
-        yield through
 
 
 def read_gated(through: httpx.Client, exchange: Exchange, gate: Gate, **headers: str) -> list[bytes]:
@@ -67,7 +43,7 @@ def test_each_chunk_arrives_before_the_next_is_sent(
     assert outcome(send(h1, exchange)) == "HIT"
 
 
-@pytest.mark.parametrize("exchange", CUTTABLE, ids=lambda exchange: exchange.name)
+@pytest.mark.parametrize("exchange", exchanges.STREAM_FORMS, ids=lambda exchange: exchange.name)
 @pytest.mark.parametrize("coding", CODINGS)
 def test_each_chunk_arrives_over_http2_and_in_every_coding(
     exchange: Exchange, coding: Coding, upstream: ScriptedUpstream, h2: httpx.Client, word: str

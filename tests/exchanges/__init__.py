@@ -30,4 +30,15 @@ MAIN: tuple[Exchange, ...] = (
 
 STREAMS: tuple[Exchange, ...] = tuple(exchange for exchange in ALL if exchange.events)
 
-__all__ = ["ALL", "MAIN", "STREAMS", "Exchange"]
+STREAM_FORMS: tuple[Exchange, ...] = (
+    openai.CHAT_STREAM,
+    openai.RESPONSES_STREAM,
+    anthropic.MESSAGES_STREAM,
+    google.STREAM,
+    google.ARRAY_STREAM,
+    bedrock.CONVERSE_STREAM,
+    others.OLLAMA_STREAM,
+)
+"""One of each way to end a stream."""
+
+__all__ = ["ALL", "MAIN", "STREAMS", "STREAM_FORMS", "Exchange"]

@@ -127,8 +127,9 @@ async def test_only_the_two_latest_corrupt_databases_are_kept(open_disk: OpenDis
     assert kept == {f"{DATABASE}.corrupt-1": b"garbage 3", f"{DATABASE}.corrupt-2": b"garbage 2"}
 
 
+@pytest.mark.parametrize("met_by", ["reading", "writing"])
 async def test_damage_that_is_met_while_running_is_mended_at_the_next_start(
-    open_disk: OpenDisk, tmp_path: Path
+    open_disk: OpenDisk, tmp_path: Path, met_by: str
 ) -> None:
     """Opening reads only the first pages, so it would not find this by itself."""
     store = open_disk()
@@ -142,11 +143,15 @@ async def test_damage_that_is_met_while_running_is_mended_at_the_next_start(
     store = open_disk()
     failed = 0
     for n in range(500):
+        if met_by == "writing":
+            store.put(entry(n, variant=2))
+            continue
         try:
             await store.get(key(n))
         except StoreError:
             failed += 1
-    assert failed
+    await store.flush(20)
+    assert failed + (await store.stats()).write_failed > 0
     await store.close(10)
     store = open_disk()
     assert (tmp_path / f"{DATABASE}.corrupt-1").exists()

@@ -114,9 +114,8 @@ async def test_disk_use_follows_when_the_bound_is_lowered(
     store = open_disk(max_bytes=1_000_000)
     for _ in range(50):
         assert await store.flush(20)
-    await store.close(10)
     assert before > 10_000_000
-    assert (tmp_path / "cache.sqlite3").stat().st_size < 2_500_000
+    assert (tmp_path / "cache.sqlite3").stat().st_size < 2_500_000  # while it is open
 
 
 def old(path: Path, clock: Clock, age: float) -> Path:

@@ -1,13 +1,14 @@
 import logging
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from mitmcache.store import schema, writer
 from mitmcache.store.blobs import INLINE_BYTES, Blobs
-from mitmcache.store.pending import Pending
+from mitmcache.store.pending import Change, Pending
 from mitmcache.store.schema import DATABASE
 from store.helpers import Clock, OpenDisk, Tmpfs, files, locked, query
 from store.samples import entry, key
@@ -69,10 +70,18 @@ async def test_one_bad_entry_does_not_take_its_batch_with_it(
 async def test_a_database_locked_for_too_long_drops_the_batch_and_the_writer_goes_on(
     open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    attempts: list[int] = []
+    commit = writer.Writer._commit
+
+    def count(self: writer.Writer, batch: list[Change]) -> None:
+        attempts.append(len(batch))
+        commit(self, batch)
+
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     store = open_disk()
     store.put(entry("a", LARGE))
     await store.flush(10)
+    monkeypatch.setattr(writer.Writer, "_commit", count)
     with locked(tmp_path):
         for n in range(10):
             store.put(entry(n, LARGE))
@@ -80,11 +89,29 @@ async def test_a_database_locked_for_too_long_drops_the_batch_and_the_writer_goe
         assert (await store.stats()).write_failed == 10
         assert await store.get(key(1)) is None
         assert await store.get(key("a")) == entry("a", LARGE).blob
+    assert len(attempts) < 10  # not a wait for each
     assert len(files(tmp_path)) == 1
     store.put(entry("b", LARGE))
     assert await store.flush(10)
     assert await store.get(key("b")) == entry("b", LARGE).blob
     assert len([text for text in warnings(caplog) if "writing" in text]) == 1
+
+
+async def test_a_commit_that_fails_takes_its_files_with_it(
+    open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def fails_at_its_end(db: sqlite3.Connection) -> Iterator[None]:
+        with schema.transaction(db):
+            yield
+            raise sqlite3.OperationalError("database or disk is full")
+
+    store = open_disk()
+    monkeypatch.setattr(writer, "transaction", fails_at_its_end)
+    store.put(entry("a", LARGE))
+    assert await store.flush(10)
+    assert (await store.stats()).write_failed == 1
+    assert files(tmp_path) == []
 
 
 async def test_a_second_episode_is_said_again(

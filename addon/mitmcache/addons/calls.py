@@ -1,22 +1,26 @@
 """Recognises the calls that the catalogue names, and lets everything else flow through unbuffered."""
 
+import asyncio
 import ipaddress
 import re
+from contextlib import suppress
 from urllib.parse import unquote
 
 from mitmproxy import http
 
 from mitmcache.addons.options import Options
-from mitmcache.addons.trail import answered, trail_of
+from mitmcache.addons.trail import answered, new_trail, trail_of
 from mitmcache.exchange import Call, Headers
 from mitmcache.providers import catalogue
-from mitmcache.wire.coding import CodingError, decode
+from mitmcache.wire.coding import CodingError, TooLarge, decode
 from mitmcache.wire.forms import reader_for
 
 _SLASHES = re.compile("/{2,}")
 _SCHEME_PORTS = {"http": 80, "https": 443}
 MAX_BUFFERED = 1 << 20
 """A larger body that is none of our business is not collected before it is sent on."""
+INLINE = 256 * 1024
+"""What decodes to more is decoded in a thread: the event loop must not wait for it."""
 
 
 class Calls:
@@ -24,19 +28,22 @@ class Calls:
         self._options = options
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
+        trail = new_trail(flow)
         if answered(flow):
             return
         request = flow.request
-        host = host_of(flow)
-        hosts = self._options.current.hosts
         path, _ = _target(request)
-        trail_of(flow).route = catalogue.find(host, request.method, path, hosts)
-        if trail_of(flow).route is None and (_is_rpc(request) or _is_large(request.headers)):
+        trail.route = catalogue.find(host_of(flow), request.method, path, self._options.current.hosts)
+        if trail.route is None and (_is_rpc(request) or length(request.headers) > MAX_BUFFERED):
             request.stream = True
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
         if answered(flow) or trail.route is None:
+            return
+        if flow.request.stream:
+            # the user's stream_large_bodies: it has gone upstream already, and nobody heard what it was
+            trail.route = None
             return
         provider, dialect = trail.route
         path, query = _target(flow.request)
@@ -48,7 +55,7 @@ class Calls:
             path=path,
             query=query,
             headers=lower(flow.request.headers),
-            body=_content(flow.request, self._options.current.max_body),
+            body=await _content(flow.request, self._options.current.max_body),
         )
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -56,7 +63,7 @@ class Calls:
         if response is None or trail_of(flow).route is not None or trail_of(flow).outcome is not None:
             return
         media_type = response.headers.get("content-type", "")
-        if reader_for(media_type) or _is_rpc(response) or _is_large(response.headers):
+        if reader_for(media_type) or _is_rpc(response) or length(response.headers) > MAX_BUFFERED:
             response.stream = True
 
 
@@ -64,23 +71,50 @@ def lower(headers: http.Headers) -> Headers:
     return tuple((name.lower(), value) for name, value in headers.items(multi=True))
 
 
-def host_of(flow: http.HTTPFlow) -> str:
-    """Where the request really goes, with the port where that is not the scheme's own.
+def length(headers: http.Headers) -> int:
+    """What Content-Length says, 0 where it says nothing."""
+    value = headers.get("content-length", "")
+    return int(value[:18]) if value.isascii() and value.isdigit() else 0
 
-    Never the Host header alone: who connects to one host and names another must not be answered, or heard,
-    as that other.
+
+def host_of(flow: http.HTTPFlow) -> str:
+    """Who will answer, with the port where that is not the scheme's own; "" where several are named.
+
+    Anybody can write a provider's name into a Host header, or ask a provider's front for another's host:
+    such a call must not be answered, or heard, as that provider's.
     """
     request = flow.request
-    host = request.host
-    if request.scheme == "https" and flow.client_conn.sni and _is_address(host):
-        host = flow.client_conn.sni  # transparent mode: the upstream's certificate is verified for this name
-    host = host.lower().rstrip(".")
+    names = {_name(request.host), _name(request.pretty_host)}
+    if sni := _upstream_sni(flow):
+        names.add(_name(sni))
+        if len(names) > 1 and _is_address(request.host):  # transparent mode knows the address alone
+            names.discard(_name(request.host))
+    if len(names) > 1:
+        return ""
+    (host,) = names
     return host if request.port == _SCHEME_PORTS.get(request.scheme) else f"{host}:{request.port}"
+
+
+def _upstream_sni(flow: http.HTTPFlow) -> str:
+    """The name that mitmproxy will ask the upstream for, and check its certificate against; "" if unknown."""
+    request, server = flow.request, flow.server_conn
+    if request.scheme != "https" or not server.address or server.address[:2] != (request.host, request.port):
+        return ""
+    return server.sni or flow.client_conn.sni or ""
+
+
+def _name(host: str) -> str:
+    """As the catalogue writes it: lower-case, ASCII, IPv6 in brackets."""
+    host = host.lower().rstrip(".")
+    if not host.isascii():
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_address(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        return bool(ipaddress.ip_address(host))
     except ValueError:
         return False
 
@@ -91,14 +125,16 @@ def _target(request: http.Request) -> tuple[str, str]:
     return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query
 
 
-def _content(request: http.Request, limit: int) -> bytes:
+async def _content(request: http.Request, limit: int) -> bytes:
     """The body with its content-encoding undone; as sent where that cannot be done."""
     raw = request.raw_content or b""
     coding = request.headers.get("content-encoding", "")
     if not coding or not raw:
         return raw
     try:
-        return decode(raw, coding, limit)
+        with suppress(TooLarge):
+            return decode(raw, coding, min(INLINE, limit))
+        return await asyncio.to_thread(decode, raw, coding, limit)
     except CodingError:
         return raw
 
@@ -107,8 +143,3 @@ def _is_rpc(message: http.Message) -> bool:
     """gRPC talks both ways at once: collecting its request would wait for ever."""
     media_type: str = message.headers.get("content-type", "").lower()
     return media_type.startswith(("application/grpc", "application/connect+"))
-
-
-def _is_large(headers: http.Headers) -> bool:
-    length = headers.get("content-length", "")
-    return length.isdigit() and int(length) > MAX_BUFFERED

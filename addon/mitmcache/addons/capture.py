@@ -8,7 +8,7 @@ from dataclasses import replace
 from mitmproxy import http
 
 from mitmcache.addons import answers
-from mitmcache.addons.calls import lower
+from mitmcache.addons.calls import length, lower
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, trail_of
@@ -41,13 +41,15 @@ class Capture:
         if not 200 <= response.status_code < 300 or not self._streams(trail, response):
             return
         outcome = self._outcome(trail, response)
-        if trail.lookup and trail.lookup.write and response.status_code == 200:
-            if _length(response) > self._options.current.max_body:
+        # another addon's function is left in place, and what it makes of the stream is not for others
+        theirs = callable(response.stream)
+        if _may_keep(flow, trail) and response.status_code == 200 and not theirs:
+            if length(response.headers) > self._options.current.max_body:
                 self._tally.dropped[Reason.TOO_LARGE] += 1
                 outcome = replace(outcome, detail=Reason.TOO_LARGE)
             else:
                 trail.tap = Tap(self._options.current.max_body, self._storage.budget)
-        response.stream = trail.tap or True
+        response.stream = response.stream if theirs else trail.tap or True
         trail.outcome = outcome
         answers.tell(response, outcome)
 
@@ -58,7 +60,7 @@ class Capture:
         elif response.stream:
             self._heard(flow, clean_end=True)
         elif not self._covered(flow, trail, response):
-            trail.outcome = await self._judge(trail, response)
+            trail.outcome = await self._judge(flow, trail, response)
             answers.tell(response, trail.outcome)
         trail.forget()
 
@@ -74,10 +76,11 @@ class Capture:
         if call is None or trail.body is None:
             return bool(reader_for(media_type))
         return bool(
-            reader_for(media_type)
+            response.stream
+            or reader_for(media_type)
             or call.dialect.streams(call.path, trail.body.seen)
             or (call.dialect.opaque and "json" not in media_type)
-            or _length(response) > self._options.current.max_body
+            or length(response.headers) > self._options.current.max_body
         )
 
     def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
@@ -89,9 +92,9 @@ class Capture:
             outcome = replace(outcome, detail=answers.places(differs.result()))
         return outcome
 
-    async def _judge(self, trail: Trail, response: http.Response) -> Outcome:
+    async def _judge(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> Outcome:
         outcome = self._outcome(trail, response)
-        if trail.lookup is None or not trail.lookup.write:
+        if not _may_keep(flow, trail):
             return outcome
         reason = await self._keep(trail, response)
         if reason is None:
@@ -171,8 +174,20 @@ class Capture:
             return False
         trail.outcome = Outcome("STALE", ttl=age.ttl, age=age.age, detail=f"status-{response.status_code}")
         trail.answer = flow.response = answers.from_record(flow.request, trail.stale, trail.outcome)
+        self._tally.misses -= 1
         self._tally.hits += 1
         return True
+
+
+def _may_keep(flow: http.HTTPFlow, trail: Trail) -> bool:
+    """The caller lets it be kept, and it is the upstream's reply to the very request that was looked up."""
+    if trail.lookup is None or not trail.lookup.write:
+        return False
+    # mitmproxy's map_local or server_replay, or a script, answers after us: then nobody was dialled
+    if flow.server_conn.timestamp_start is None and flow.server_conn.via is None:
+        return False
+    # edited by hand while it was intercepted; a replay is edited before it starts
+    return bool(flow.is_replay) or not flow.modified()
 
 
 def _reply(response: http.Response, data: bytes) -> Reply:
@@ -184,8 +199,3 @@ def _reply(response: http.Response, data: bytes) -> Reply:
         or "chunked" in headers.get("transfer-encoding", "").lower()
     )
     return Reply(response.status_code, lower(headers), data, framed)
-
-
-def _length(response: http.Response) -> int:
-    length = response.headers.get("content-length", "")
-    return int(length) if length.isdigit() else 0

@@ -41,8 +41,8 @@ class Lookup:
             self._pass(flow, trail)
             return
         try:
-            decision = await self._decide(flow, trail, trail.call)
             answers.take_off(flow.request)
+            decision = await self._decide(flow, trail, trail.call)
             if isinstance(decision, Reason):
                 self._bypass(flow, trail, decision)
             else:
@@ -83,7 +83,8 @@ class Lookup:
             return Reason.SIGV4
         owner = scope.label(decision.scope, who, user)
         trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
-        trail.key = key.digest(trail.parts)
+        large = len(call.body) > INLINE
+        trail.key = await asyncio.to_thread(key.digest, trail.parts) if large else key.digest(trail.parts)
         return decision
 
     async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:

@@ -1,5 +1,7 @@
 """Tells hits, misses and bypasses apart at a glance in mitmweb, by marker and comment."""
 
+from weakref import WeakKeyDictionary
+
 from mitmproxy import ctx, http
 
 from mitmcache.addons.trail import Trail, trail_of
@@ -14,6 +16,9 @@ MARKERS = {
 
 class Marks:
     """Leaves a marker or comment alone that somebody else has made."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[http.HTTPFlow, tuple[str, str]] = WeakKeyDictionary()
 
     def running(self) -> None:
         # the comment is a column of its own, and not one of mitmweb's default ones
@@ -30,8 +35,14 @@ class Marks:
         trail = trail_of(flow)
         if trail.outcome is None:
             return
-        flow.marked = flow.marked or MARKERS[trail.outcome.word]
-        flow.comment = flow.comment or comment(trail)
+        made = MARKERS[trail.outcome.word], comment(trail)
+        # a flow that is replayed has those of its last time
+        marker, text = self._made.get(flow, ("", ""))
+        if flow.marked in ("", marker):
+            flow.marked = made[0]
+        if flow.comment in ("", text):
+            flow.comment = made[1]
+        self._made[flow] = made
 
 
 def comment(trail: Trail) -> str:

@@ -32,12 +32,15 @@ class Scope:
         self._ours: list[str] = []
 
     def configure(self, updated: set[str]) -> None:
-        if "llm_hosts" not in updated:
+        if not updated & {"llm_hosts", "allow_hosts"}:
             return
         ours = [*catalogue.host_patterns(self._options.current.hosts), rf"^{re.escape(CONTROL_HOST)}:443$"]
-        theirs = [pattern for pattern in ctx.options.allow_hosts if pattern not in self._ours]
+        # after a hot reload, ours are there already
+        known = {*self._ours, *ours}
+        merged = [*(pattern for pattern in ctx.options.allow_hosts if pattern not in known), *ours]
         self._ours = ours
-        ctx.options.update(allow_hosts=[*theirs, *ours])
+        if merged != list(ctx.options.allow_hosts):
+            ctx.options.update(allow_hosts=merged)
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         if self._refusals.get(_pair(data.context), 0) >= REFUSALS:

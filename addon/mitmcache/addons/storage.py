@@ -31,6 +31,8 @@ SETTLE = 1.0
 """Seconds that a caller waits for the very answer that has just gone by."""
 CLOSE = 5.0
 """Seconds for writing what is queued at the end."""
+INLINE = 256 * 1024
+"""A larger record is decoded in a thread: the event loop must not wait for it."""
 
 
 class Found(NamedTuple):
@@ -58,7 +60,7 @@ class Storage:
             self._open(settings)
             self._opened = settings
             return
-        for name in ("data_dir", "memory", "disk"):
+        for name in ("data_dir", "max_body", "memory", "disk"):
             if getattr(settings, name) != getattr(self._opened, name):
                 raise exceptions.OptionsError(f"llm_{name}: is read at the start; restart to change it")
 
@@ -73,7 +75,9 @@ class Storage:
         if found is None:
             return None
         try:
-            return Found(record.decode(found.blob, key), found.tier)
+            if len(found.blob) <= INLINE:
+                return Found(record.decode(found.blob, key), found.tier)
+            return Found(await asyncio.to_thread(record.decode, found.blob, key), found.tier)
         except record.Corrupt as error:
             self._tally.corrupt += 1
             logger.warning("mitmcache: a damaged record was removed: %s", error)

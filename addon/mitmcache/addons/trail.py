@@ -57,6 +57,12 @@ def trail_of(flow: http.HTTPFlow) -> Trail:
     return trail
 
 
+def new_trail(flow: http.HTTPFlow) -> Trail:
+    """For the start of a flow, which may be its second: mitmproxy replays a flow as the same object."""
+    trail = _trails[flow] = Trail()
+    return trail
+
+
 def answered(flow: http.HTTPFlow) -> bool:
     """A request hook stands aside then: somebody refused or answered already, or the flow is not live."""
     return flow.response is not None or flow.error is not None or not flow.live

@@ -128,7 +128,7 @@ class Pending:
 
     def take_touched(self, limit: int) -> dict[str, float]:
         with self._wake:
-            keys = list(self._touched)[:limit]
+            keys = list(islice(self._touched, limit))
             return {key: self._touched.pop(key) for key in keys}
 
     @property

@@ -207,6 +207,7 @@ def _set_aside(path: Path) -> None:
     if newer.exists():
         newer.replace(older)
     path.replace(newer)
-    for suffix in ("-wal", "-shm", ".damaged"):  # another database's WAL would be worse than none
+    # a process that has the old one open would share its log with the new one
+    for suffix in ("-wal", "-shm", ".damaged"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     logger.warning("the cache database was corrupt: it is now %s, and an empty one begins", newer)

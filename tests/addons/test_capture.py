@@ -1,0 +1,348 @@
+import gzip
+import threading
+from dataclasses import replace
+
+import pytest
+from mitmproxy import http
+
+import made
+from addons.conftest import Clock, MakeRig
+from addons.flows import Rig, edit, feed, flow, flow_of, reply_of, response, status, word
+from exchanges import Exchange, anthropic, google
+from exchanges.openai import CHAT, CHAT_STREAM, HOST, SPEECH
+from mitmcache.addons import capture
+from mitmcache.addons.trail import trail_of
+from mitmcache.providers.base import Json, Provider
+from mitmcache.reasons import Reason
+
+EVENTS = (("content-type", "text/event-stream"),)
+JSON = (("content-type", "application/json"),)
+
+
+def made_host(**changes: object) -> tuple[str, Provider]:
+    """A provider whose dialect is made up for the test."""
+    [(method, pattern, dialect)] = made.PROVIDER.operations
+    other = replace(dialect, **changes)  # type: ignore[arg-type]
+    return "api.made.example", replace(made.PROVIDER, operations=((method, pattern, other),))
+
+
+def made_call() -> http.HTTPFlow:
+    return flow(url="https://api.made.example/v1/chat", headers=JSON)
+
+
+async def dropped(rig: Rig) -> object:
+    """What was not kept, by reason. Nothing that waited for a judgement may still be paid for."""
+    found = await rig.stored()
+    assert rig.storage.budget.used == 0
+    return found["dropped"]
+
+
+async def hits(rig: Rig, exchange: Exchange) -> bool:
+    """Its answer is in the cache now."""
+    await rig.stored()
+    asked = await rig.ask(flow_of(exchange, cache_control="only-if-cached"))
+    return word(asked) == "HIT"
+
+
+# replies that come whole
+
+
+async def test_a_whole_reply_is_judged_kept_and_told(rig: Rig) -> None:
+    asked = await rig.call(flow_of(CHAT), reply_of(CHAT))
+    assert asked.response
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200; stored"
+    assert asked.response.headers["cf-aig-cache-status"] == "MISS"
+    assert asked.response.raw_content == CHAT.reply
+    assert await dropped(rig) == {} and await hits(rig, CHAT)
+
+
+REFUSED = [
+    ("a refusal", response(b'{"error":{}}', JSON, 429), "status"),
+    ("a failure", response(b"", (), 503), "status"),
+    ("another success", response(CHAT.reply, JSON, 201), "status"),
+    ("nothing", response(b"", JSON), "empty"),
+    ("what is no JSON", response(b"<html>", JSON), "not-json"),
+    ("an error in a 200", response(b'{"error":{"message":"no"}}', JSON), "error"),
+    ("a filtered answer", response(CHAT.reply.replace(b'"stop"', b'"content_filter"'), JSON), "content-filter"),
+    ("an unknown coding", response(CHAT.reply, (*JSON, ("content-encoding", "lz4"))), "encoding"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "reason"), [pytest.param(*case[1:], id=case[0]) for case in REFUSED])
+async def test_what_is_no_answer_passes_as_it_is_and_says_why_it_was_not_kept(
+    rig: Rig, reply: http.Response, reason: str
+) -> None:
+    reply = reply.copy()
+    body = reply.raw_content
+    asked = await rig.call(flow_of(CHAT), reply)
+    assert asked.response is reply and (reply.raw_content, bool(reply.stream)) == (body, False)
+    assert status(asked) == f"mitmcache; fwd=uri-miss; fwd-status={reply.status_code}; detail={reason}"
+    assert await dropped(rig) == {reason: 1} and not await hits(rig, CHAT)
+
+
+async def test_a_coded_reply_passes_as_it_is_and_is_kept_decoded(rig: Rig) -> None:
+    packed = gzip.compress(CHAT.reply)
+    asked = await rig.call(flow_of(CHAT), response(packed, (*JSON, ("content-encoding", "gzip"))))
+    assert asked.response and asked.response.raw_content == packed
+    hit = await rig.call(flow_of(CHAT))
+    assert hit.response and hit.response.raw_content == CHAT.reply
+    assert "content-encoding" not in hit.response.headers
+
+
+async def test_the_upstreams_own_cache_status_stays_in_front(rig: Rig) -> None:
+    asked = await rig.call(
+        flow_of(CHAT), reply_of(CHAT, ("cache-status", "their; hit"), ("x-cache", "Hit from them"))
+    )
+    assert status(asked) == "their; hit, mitmcache; fwd=uri-miss; fwd-status=200; stored"
+    assert word(asked) == "MISS"
+
+
+async def test_a_bypassed_reply_is_told_and_not_kept(rig: Rig) -> None:
+    for exchange in (CHAT, CHAT_STREAM):
+        asked = await rig.call(flow_of(exchange, cf_aig_skip_cache="true"), reply_of(exchange))
+        assert status(asked) == "mitmcache; fwd=bypass; fwd-status=200; detail=skip"
+        assert not await hits(rig, exchange)
+    assert await dropped(rig) == {}
+
+
+async def test_a_judge_that_raises_leaves_the_reply_as_it_is(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judge(document: Json) -> Reason | None:
+        raise RuntimeError("no such thing")
+
+    rig.hosts(made_host(judge=judge))
+    asked = await rig.call(made_call(), response(b'{"secret":1}', JSON))
+    assert asked.response and asked.response.raw_content == b'{"secret":1}'
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200; detail=store-error"
+    assert await dropped(rig) == {"store-error": 1}
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and "secret" not in caplog.text
+
+
+async def test_without_room_in_the_budget_a_reply_is_not_kept(rig: Rig) -> None:
+    rig.storage.budget.limit = 10
+    asked = await rig.call(flow_of(CHAT), reply_of(CHAT))
+    assert status(asked).endswith("detail=queue-full") and await dropped(rig) == {"queue-full": 1}
+
+
+@pytest.mark.parametrize(
+    ("size", "coding", "inline"),
+    [
+        (capture.INLINE, "", True),
+        (capture.INLINE + 1, "", False),
+        (capture.INLINE + 1, "gzip", False),
+    ],
+)
+async def test_a_large_reply_is_judged_off_the_loop(rig: Rig, size: int, coding: str, inline: bool) -> None:
+    threads: list[threading.Thread] = []
+
+    def judge(document: Json) -> Reason | None:
+        threads.append(threading.current_thread())
+        return None
+
+    rig.hosts(made_host(judge=judge))
+    body = b'"' + b"1" * (size - 2) + b'"'
+    fields = (*JSON, ("content-encoding", coding)) if coding else JSON
+    asked = await rig.call(made_call(), response(gzip.compress(body) if coding else body, fields))
+    assert status(asked).endswith("stored")
+    assert [thread is threading.main_thread() for thread in threads] == [inline]
+
+
+# streams
+
+
+@pytest.mark.parametrize(
+    "exchange", [CHAT_STREAM, anthropic.MESSAGES_STREAM, google.STREAM, google.ARRAY_STREAM]
+)
+async def test_a_stream_passes_chunk_by_chunk_and_is_kept(rig: Rig, exchange: Exchange) -> None:
+    asked, upstream = await rig.ask(flow_of(exchange)), reply_of(exchange)
+    await rig.headers(asked, upstream)
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200"
+    assert feed(upstream, b"first", b"second") == [b"first", b"second"]
+    asked = flow_of(exchange)
+    await rig.ask(asked)
+    sent = await rig.reply(asked, reply_of(exchange))
+    assert len(sent) > 2 and b"".join(sent) == exchange.answer and b"" not in sent
+    hit = await rig.call(flow_of(exchange))
+    assert hit.response and (word(hit), hit.response.raw_content) == ("HIT", exchange.answer)
+
+
+async def test_the_end_of_a_stream_adds_no_chunk(rig: Rig) -> None:
+    """To mitmproxy an empty one ends a chunked body, a second time then."""
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    await rig.headers(asked, upstream)
+    assert callable(upstream.stream) and upstream.stream(b"") == []
+
+
+async def test_the_body_of_a_stream_is_there_for_mitmweb(rig: Rig) -> None:
+    packed = gzip.compress(CHAT_STREAM.answer)
+    upstream = response(
+        packed, (*EVENTS, ("content-encoding", "gzip"), ("transfer-encoding", "chunked")), length=False
+    )
+    asked = await rig.call(flow_of(CHAT_STREAM), upstream)
+    assert asked.response and asked.response.raw_content == packed
+    assert asked.response.content == CHAT_STREAM.answer
+    assert await hits(rig, CHAT_STREAM)
+    assert trail_of(asked).tap is None
+
+
+async def test_a_stream_that_is_no_success_is_not_streamed(rig: Rig) -> None:
+    """It is short, and a later addon may want to replace it."""
+    asked = await rig.call(flow_of(CHAT_STREAM), response(b"data: no\n\n", EVENTS, 529))
+    assert asked.response and asked.response.stream is False
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=529; detail=status"
+
+
+async def test_audio_passes_chunk_by_chunk(rig: Rig) -> None:
+    asked = flow(url=f"https://{HOST}/v1/audio/speech", body=b'{"input":"a"}', headers=JSON)
+    await rig.ask(asked)
+    sent = await rig.reply(asked, response(SPEECH, (("content-type", "audio/mpeg"),)))
+    assert len(sent) > 1 and b"".join(sent) == SPEECH
+    assert (await rig.stored())["stored"] == 1
+
+
+async def test_a_cut_stream_is_not_kept(rig: Rig) -> None:
+    cut = replace(CHAT_STREAM, events=CHAT_STREAM.events[:-2])
+    await rig.call(flow_of(CHAT_STREAM), reply_of(cut))
+    assert await dropped(rig) == {"incomplete": 1} and not await hits(rig, CHAT_STREAM)
+
+
+@pytest.mark.parametrize(("heard", "kept"), [(len(CHAT_STREAM.events), True), (2, False)])
+async def test_a_stream_whose_client_left_is_kept_if_its_end_was_heard(
+    rig: Rig, heard: int, kept: bool
+) -> None:
+    """openai-python leaves right after `[DONE]`."""
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    await rig.headers(asked, upstream)
+    feed(upstream, *CHAT_STREAM.events[:heard])
+    await rig.fail(asked)
+    assert asked.response and asked.response.raw_content == b"".join(CHAT_STREAM.events[:heard])
+    assert await dropped(rig) == ({} if kept else {"incomplete": 1})
+    assert await hits(rig, CHAT_STREAM) is kept
+
+
+async def test_a_call_that_fails_before_its_reply_is_over(rig: Rig) -> None:
+    asked = await rig.ask(flow_of(CHAT))
+    await rig.fail(asked, "Connection refused")
+    assert await dropped(rig) == {} and (await rig.stored())["misses"] == 1
+    assert trail_of(asked).call is None
+
+
+# what is too large to keep
+
+
+async def test_a_reply_that_says_it_is_too_large_passes_chunk_by_chunk_unkept(make_rig: MakeRig) -> None:
+    rig = make_rig(llm_max_body="300")
+    asked, upstream = await rig.ask(flow_of(CHAT)), response(b"1" * 301, JSON)
+    sent = await rig.reply(asked, upstream)
+    assert (len(sent) > 1, b"".join(sent), upstream.stream) == (True, b"1" * 301, True)
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200; detail=too-large"
+    assert await dropped(rig) == {"too-large": 1}
+
+
+@pytest.mark.parametrize("exchange", [CHAT, CHAT_STREAM])
+async def test_a_reply_that_turns_out_too_large_passes_unkept(make_rig: MakeRig, exchange: Exchange) -> None:
+    rig = make_rig(llm_max_body="200")
+    asked = await rig.ask(flow_of(exchange))
+    sent = await rig.reply(
+        asked, response(exchange.answer, (("content-type", exchange.reply_type),), length=False)
+    )
+    assert b"".join(sent) == exchange.answer
+    assert await dropped(rig) == {"too-large": 1} and not await hits(rig, exchange)
+
+
+async def test_without_room_in_the_budget_a_stream_passes_unkept(rig: Rig) -> None:
+    rig.storage.budget.limit = 100
+    asked = await rig.ask(flow_of(CHAT_STREAM))
+    assert b"".join(await rig.reply(asked, reply_of(CHAT_STREAM))) == CHAT_STREAM.answer
+    assert await dropped(rig) == {"queue-full": 1}
+
+
+# an expired answer instead of a failure
+
+
+@pytest.mark.parametrize(
+    ("control", "code", "told"),
+    [
+        ("stale-if-error=50", 503, "STALE"),
+        ("stale-if-error=50, no-store", 500, "STALE"),
+        ("stale-if-error=49", 503, "MISS"),
+        ("stale-if-error=50", 429, "MISS"),
+        ("", 503, "MISS"),
+    ],
+)
+async def test_an_expired_answer_covers_a_failure_where_it_may(
+    rig: Rig, clock: Clock, control: str, code: int, told: str
+) -> None:
+    await rig.call(flow_of(CHAT, cf_aig_cache_ttl="100"), reply_of(CHAT))
+    await rig.stored()
+    clock.now += 150
+    asked = await rig.call(flow_of(CHAT, cache_control=control), response(b"{}", JSON, code))
+    assert asked.response and word(asked) == told
+    found = await rig.stored()
+    assert (found["stored"], found["hits"], found["misses"]) == (1, told == "STALE", 1 + (told == "MISS"))
+    if told == "STALE":
+        assert status(asked) == f"mitmcache; hit; ttl=-50; detail=status-{code}"
+        assert (asked.response.status_code, asked.response.raw_content) == (200, CHAT.reply)
+        assert await dropped(rig) == {}
+
+
+# other addons, and the user
+
+
+class Answering:
+    """As mitmproxy's map_local does, or a script that stands in for a provider."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        flow.response = flow.response or response(CHAT.reply.replace(b"there", b"here"), JSON)
+
+
+async def test_what_another_addon_answers_is_not_kept_as_the_upstreams(rig: Rig) -> None:
+    rig.add(Answering())
+    asked = await rig.call(flow_of(CHAT))
+    assert asked.response and b"here" in (asked.response.raw_content or b"")
+    assert (await rig.stored())["stored"] == 0
+
+
+async def test_what_the_cache_answers_is_not_kept_again(rig: Rig) -> None:
+    for exchange in (CHAT, CHAT_STREAM):
+        await rig.call(flow_of(exchange), reply_of(exchange))
+        hit = await rig.call(flow_of(exchange))
+        assert hit.response and (word(hit), hit.response.stream) == ("HIT", False)
+    assert (await rig.stored())["stored"] == 2
+
+
+@pytest.mark.parametrize("exchange", [CHAT, CHAT_STREAM])
+async def test_the_answer_to_a_request_that_was_edited_on_its_way_is_not_kept(
+    rig: Rig, exchange: Exchange
+) -> None:
+    asked = await rig.ask(flow_of(exchange))
+    edit(asked, exchange.saying("goodbye").body)
+    await rig.reply(asked, reply_of(exchange))
+    assert word(asked) == "MISS" and (await rig.stored())["stored"] == 0
+
+
+async def test_what_mitmproxy_streams_for_its_user_is_kept_too(rig: Rig) -> None:
+    """With its stream_large_bodies."""
+    asked, upstream = await rig.ask(flow_of(CHAT)), reply_of(CHAT)
+    upstream.stream = True
+    assert b"".join(await rig.reply(asked, upstream)) == CHAT.reply
+    assert word(asked) == "MISS" and await hits(rig, CHAT)
+
+
+async def test_another_addons_hold_on_a_stream_is_left_to_it(rig: Rig) -> None:
+    def loud(data: bytes) -> bytes:
+        return data.upper()
+
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    upstream.stream = loud
+    assert b"".join(await rig.reply(asked, upstream)) == CHAT_STREAM.answer.upper()
+    assert word(asked) == "MISS" and (await rig.stored())["stored"] == 0
+
+
+async def test_a_flow_that_is_over_holds_its_request_no_longer(rig: Rig) -> None:
+    """mitmweb keeps the flow."""
+    for exchange in (CHAT, CHAT, CHAT_STREAM):
+        asked = await rig.call(flow_of(exchange), reply_of(exchange))
+        trail = trail_of(asked)
+        assert (trail.call, trail.body, trail.parts, trail.stale, trail.tap) == (None, None, (), None, None)
