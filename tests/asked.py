@@ -47,7 +47,7 @@ def call_of(request: Entry, body: bytes) -> Call | None:
     if route is None:
         return None
     headers = tuple((name.lower(), value) for name, value in request["headers"])
-    return Call(*route, request["method"], url.netloc.lower(), path, url.query, headers, body)
+    return Call(*route, request["method"], url.scheme, url.netloc.lower(), path, url.query, headers, body)
 
 
 @lru_cache

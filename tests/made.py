@@ -62,7 +62,15 @@ PROVIDER = Provider(
 JSON: Headers = (("content-type", "application/json"),)
 SECRET: Headers = (("authorization", "Bearer one"),)
 CALL = Call(
-    PROVIDER, DIALECT, "POST", "api.made.example", "/v1/chat", "", (*JSON, *SECRET), b'{"model":"m-1"}'
+    PROVIDER,
+    DIALECT,
+    "POST",
+    "https",
+    "api.made.example",
+    "/v1/chat",
+    "",
+    (*JSON, *SECRET),
+    b'{"model":"m-1"}',
 )
 
 

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import logging
 import threading
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import NoReturn
@@ -188,6 +189,21 @@ async def test_a_stream_whose_end_was_heard_is_kept_though_its_client_left(bench
     assert offered.key in bench.shelf.entries
 
 
+async def test_a_coded_stream_that_its_client_left_after_its_end_is_kept(bench: Bench) -> None:
+    """The coding's own end comes after the stream's, and so it is missing."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b"data: end\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    headers = (("content-type", "text/event-stream"), ("content-encoding", "gzip"))
+    left, ended = (
+        candidate(str(clean), reply=Reply(200, headers, packed), clean_end=clean) for clean in (False, True)
+    )
+    bench.offer(left)
+    bench.offer(ended)
+    await bench.done()
+    assert list(bench.shelf.entries) == [left.key]
+    assert bench.tally.dropped == {Reason.ENCODING: 1}
+
+
 async def test_a_store_without_room_is_counted(bench: Bench) -> None:
     bench.shelf.room = False
     bench.offer(candidate())
@@ -292,6 +308,31 @@ async def test_the_queue_is_bounded_and_what_is_over_is_counted(
     await bench.done()
     assert [made.key in bench.shelf.entries for made in offered] == [True, True, False, False]
     assert (bench.tally.stored, bench.budget.used) == (3, 0)
+
+
+async def test_a_key_that_comes_again_is_waited_for_again(bench: Bench) -> None:
+    gate = Gate()
+    bench.offer(candidate())
+    await bench.done()
+    offered = bench.offer(judged_by(gate.judge))
+    waiting = asyncio.create_task(bench.keeper.settled(offered.key, DEADLINE))
+    await gate.wait()
+    assert not waiting.done()
+    gate.opened.set()
+    await waiting
+
+
+async def test_what_is_offered_after_the_end_is_counted_and_paid_back(bench: Bench) -> None:
+    await bench.keeper.close(DEADLINE)
+    bench.offer(candidate())
+    await bench.done()
+    assert (bench.tally.dropped, bench.budget.used) == ({Reason.STORE_ERROR: 1}, 0)
+
+
+def test_no_word_of_request_or_reply_is_written_to_logs() -> None:
+    assert "answer" not in repr(candidate()) and "m-2" not in repr(
+        candidate(made=call(b'{"model":"m-2"}')).call
+    )
 
 
 async def test_after_a_rest_it_works_again(bench: Bench) -> None:

@@ -19,6 +19,7 @@ class Call:
     provider: Provider
     dialect: Dialect
     method: str
+    scheme: str
     host: str
     path: str
     query: str

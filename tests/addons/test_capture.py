@@ -63,9 +63,13 @@ REFUSED = [
     ("nothing", response(b"", JSON), "empty"),
     ("what is no JSON", response(b"<html>", JSON), "not-json"),
     ("an error in a 200", response(b'{"error":{"message":"no"}}', JSON), "error"),
-    ("a filtered answer", response(CHAT.reply.replace(b'"stop"', b'"content_filter"'), JSON), "content-filter"),
+    (
+        "a filtered answer",
+        response(CHAT.reply.replace(b'"stop"', b'"content_filter"'), JSON),
+        "content-filter",
+    ),
     ("an unknown coding", response(CHAT.reply, (*JSON, ("content-encoding", "lz4"))), "encoding"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reply", "reason"), [pytest.param(*case[1:], id=case[0]) for case in REFUSED])

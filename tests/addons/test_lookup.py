@@ -1,7 +1,5 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from mitmproxy import http
 import made
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, response, status, word
+from addons.listening import listening
 from exchanges import bedrock
 from exchanges.openai import CHAT, CHAT_STREAM, HOST
 from mitmcache.addons import lookup
@@ -270,17 +269,6 @@ async def test_the_scope_says_who_shares_an_answer(
     rig = make_rig(llm_scope=scope)
     await rig.call(by_user(*first), reply_of(CHAT))
     assert word(await rig.call(by_user(*second), reply_of(CHAT))) == told
-
-
-@asynccontextmanager
-async def listening(rig: Rig, host: str) -> AsyncIterator[None]:
-    rig.options.update(listen_host=host, listen_port=0)
-    servers = rig.context.master.addons.get("proxyserver")
-    servers.running()
-    assert await servers.setup_servers()
-    yield
-    rig.options.update(server=False)
-    await servers.setup_servers()
 
 
 @pytest.mark.parametrize(

@@ -13,43 +13,43 @@ from mitmcache.exchange import Call, Headers
 FORM: Headers = (("content-type", "multipart/form-data; boundary=xyz"),)
 
 GOLDEN: list[tuple[str, Call, str | None, str]] = [
-    ("a plain call", CALL, None, "dcadd4a552fc1cf9e233973f6946b870d7147ebbbf55fa79b79f8f402051638b"),
-    ("an empty body", call(b""), None, "201f2703bc71ac412114e62e9f7bf13e8df8eec06f1b377386934d2e8fdde769"),
+    ("a plain call", CALL, None, "b20ba11f7939f0d445a59b70e93e7a8b7cf95ed3a97634be374ac7dd418e2efe"),
+    ("an empty body", call(b""), None, "d852b25ebb8fb46588f335092433d0d1e5529da09b045b6361d6d705c0b250ce"),
     (
         "a body that is not JSON",
         call(b"{"),
         None,
-        "0911d255995690eedb63896ecd287144dd1269268f15126e0453be65ced897d7",
+        "c8a4b258d1de47f48518b5a7d63cb85d67b7955484eb1339a27a90fe88243be6",
     ),
     (
         "nested JSON, numbers, escapes",
         call(b'{"b":[1.50,1e400,18446744073709551617],"a":"\\u00e9"}'),
         None,
-        "a36bf6ab96127a6977beaf8ddba3bf84483b7f0c8b1081f638c0517a32bb8a67",
+        "a3fd99045bb7a647f5bc22b346403ab73335830b6309f6729b94766066266287",
     ),
     (
         "volatile fields",
         call(b'{"user":"u","drop_me":1,"options":{"trace":1},"model":"m-1"}'),
         None,
-        "dcadd4a552fc1cf9e233973f6946b870d7147ebbbf55fa79b79f8f402051638b",
+        "b20ba11f7939f0d445a59b70e93e7a8b7cf95ed3a97634be374ac7dd418e2efe",
     ),
     (
         "a multipart body",
         call(multipart("xyz", (field("model"), b"m-1"), (field("a"), b"")), headers=FORM),
         None,
-        "a541fdaf8146dbb02e78cd3e8bf4420df61e1ea0c9b2028e36ab19d9e5e9fad4",
+        "b17addf72a5760eaf5040e0d016b1f6fdb3bc31a258819f4095a590d64f3dbb8",
     ),
     (
         "a query",
         call(query="b=2&a=%20&key=SECRET&beta=true"),
         None,
-        "313d066e1becbaad88b0de8c4b85a202dd223035b31d7b28cbfe08d1c0671002",
+        "d008cd36a9dcd1299347ec7758aa06db3b1fc44f58babe6d0207977331b76a23",
     ),
     (
         "a path that is not ASCII",
         call(path="/v1/\u00e9\udcff"),
         None,
-        "1438d289675ae9762f2f4f9db9737326755df4cf6514c2be2b4578af96a924cb",
+        "86696e2f77ebeeba940e6a9f41c0b47dc109b8e9f0983980ad45a42fbbf1b720",
     ),
     (
         "headers that change the answer",
@@ -57,13 +57,13 @@ GOLDEN: list[tuple[str, Call, str | None, str]] = [
             headers=(("made-version", "1"), ("made-beta", "b, a"), ("x-made-x", "1"), ("made-project", "p"))
         ),
         None,
-        "3e57a235228eb24caa7044e58b82d0cfcd976671b9ee16486b528213919b410a",
+        "4db48a6111993c1e5060de3cb8a9e1e5f2d3e33f7e9528ce3232910b83b30223",
     ),
     (
         "a key of the caller's own",
         CALL,
         "my key",
-        "240bd31c08070e54a70de7e1c021ae8b9067abc03fa02af15564912f9ab156d8",
+        "9814d7fc2a8838dd79f80f04cc26aa9999b174902d08ef7673302673027cbfce",
     ),
 ]
 
@@ -116,6 +116,7 @@ def test_what_does_not_change_the_answer_does_not_count(made: Call) -> None:
 
 OTHER = [
     ("dialect", call(dialect=replace(DIALECT, name="made.other"))),
+    ("scheme", call(scheme="http")),
     ("host", call(host="eu.api.made.example")),
     ("port", call(host="api.made.example:8443")),
     ("method", call(method="PUT")),
@@ -234,7 +235,9 @@ def test_no_call_raises(path: str, query: str, value: str, body: bytes) -> None:
         part.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
         for part in (path, query, value)
     ]
-    made = Call(PROVIDER, DIALECT, "POST", "h", texts[0], texts[1], (("made-version", texts[2]),), body)
+    made = Call(
+        PROVIDER, DIALECT, "POST", "https", "h", texts[0], texts[1], (("made-version", texts[2]),), body
+    )
     assert key_of(made, custom=texts[2]) != key_of(made)
 
 

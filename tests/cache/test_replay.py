@@ -51,7 +51,11 @@ def test_only_what_belongs_to_the_answer_is_kept() -> None:
         ("openai-version", "2020-10-01"),
         ("x-amzn-bedrock-input-token-count", "9"),
         ("x-amzn-bedrock-output-token-count", "3"),
+        ("openai-model", "m"),
         ("num-tokens", "1"),
+        ("num-chars", "5"),
+        ("x-inference-provider", "p"),
+        ("x-ms-served-model", "m"),
     )
     calls = (
         ("set-cookie", "a=1"),

@@ -37,7 +37,7 @@ def test_every_leaf_and_every_ingredient_has_a_place() -> None:
 
 
 def test_what_all_of_one_group_share_has_no_place() -> None:
-    assert not {"dialect", "host", "scope", "json"} & set(shape_of(CALL))
+    assert not {"dialect", "origin", "scope", "json"} & set(shape_of(CALL))
 
 
 @pytest.mark.parametrize(

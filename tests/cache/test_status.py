@@ -57,8 +57,8 @@ CASES = [
     ),
     (
         "what is not ASCII is a question mark",
-        Outcome("MISS", fwd="miss", detail="\u00e9\r\n\0"),
-        'mitmcache; fwd=miss; detail="????"',
+        Outcome("MISS", fwd="miss", detail="\u00e9\r\n\0\x7f~"),
+        'mitmcache; fwd=miss; detail="?????~"',
     ),
     (
         "a detail that begins with a digit is quoted",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mitmcache.store.base import Entry, StoreError
-from mitmcache.store.blobs import INLINE_BYTES
+from mitmcache.store.blobs import INLINE_BYTES, Blobs
 from mitmcache.store.disk import DiskStats, DiskStore
 from mitmcache.store.schema import ROW_OVERHEAD
 from store.helpers import Clock, OpenDisk, file_events, files, locked, names, query
@@ -190,6 +190,20 @@ async def test_a_blob_file_that_is_not_whole_is_a_miss(
     assert await store.get(key("a")) == entry("a", LARGE, 2).blob
 
 
+async def test_a_file_replaced_between_the_row_and_its_reading_is_not_a_miss(
+    open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_disk()
+    store.put(entry("a", LARGE))
+    await store.flush(10)
+
+    def too_late(self: Blobs, key: str, size: int) -> None:
+        query(tmp_path, "UPDATE entries SET size = 3, blob = x'6e6577'")
+
+    monkeypatch.setattr(Blobs, "read", too_late)
+    assert await store.get(key("a")) == b"new"
+
+
 async def test_two_stores_on_one_folder_see_each_others_entries(open_disk: OpenDisk) -> None:
     one, two = open_disk(), open_disk()
     assert one.secret == two.secret
@@ -220,7 +234,7 @@ async def test_before_open_and_after_close_nothing_is_taken(tmp_path: Path, cloc
     store = DiskStore(tmp_path, 1_000_000, now=clock)
     for state in ("new", "closed"):
         assert not store.put(Entry(key("a"), b"x"))
-        assert not await store.flush(10)
+        assert not await store.flush(1000)  # at once
         for act in (store.get, store.delete, store.nearest):
             with pytest.raises(StoreError):
                 await act(key("a"))

@@ -51,6 +51,7 @@ class Calls:
             provider=provider,
             dialect=dialect,
             method=flow.request.method,
+            scheme=flow.request.scheme,
             host=host_of(flow),
             path=path,
             query=query,

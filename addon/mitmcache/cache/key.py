@@ -26,7 +26,7 @@ def ingredients(call: Call, body: Body, scope: str, custom: str | None = None) -
     what = (body.kind, body.canonical) if custom is None else ("custom", _bytes(custom))
     return (
         ("dialect", call.dialect.name.encode()),
-        ("host", call.host.encode()),
+        ("origin", f"{call.scheme}://{call.host}".encode()),
         ("method", call.method.encode()),
         ("path", _bytes(call.path)),
         ("query", _query(call)),
@@ -46,7 +46,7 @@ def digest(parts: Ingredients) -> str:
 
 def group(parts: Ingredients) -> str:
     """Of calls whose misses may explain each other: same dialect, host and scope. 32 hex digits."""
-    same = [value for name, value in parts if name in ("dialect", "host", "scope")]
+    same = [value for name, value in parts if name in ("dialect", "origin", "scope")]
     return hashlib.sha256(frame(same)).hexdigest()[:32]
 
 

@@ -62,7 +62,7 @@ def nearest(mine: Shape, others: list[Shape]) -> list[str] | None:
 
 def _places(parts: Ingredients, body: Body) -> Iterator[tuple[str, bytes]]:
     for name, value in parts:
-        if name not in ("dialect", "host", "scope", "json", "multipart"):
+        if name not in ("dialect", "origin", "scope", "json", "multipart"):
             yield name, value
     if body.tree is not None:
         yield from _leaves("", body.tree)

@@ -173,12 +173,10 @@ class DiskStore:
     def _read(self, key: str, db: sqlite3.Connection) -> bytes | None:
         """Runs in a reader's thread. Looks twice at a file that is not what its row says: it may just have
         been replaced."""
-        seen = None
         for _ in range(2):
             row = rows.find(db, key)
-            if row is None or row == seen:
+            if row is None:
                 return None
-            seen = row
             size, blob = row
             if blob is None:
                 blob = self._blobs.read(key, size)

@@ -1,0 +1,63 @@
+import orjson
+import pytest
+
+from addons.flows import Rig, flow, response
+from exchanges.openai import CHAT
+from mitmcache.addons.trail import trail_of
+
+type Json = dict[str, object]
+
+
+async def ask(rig: Rig, path: str, method: str = "GET", scheme: str = "http") -> tuple[int, Json]:
+    asked = await rig.call(flow(method, f"{scheme}://llm.cache{path}", b""))
+    assert asked.response and asked.response.headers["cache-control"] == "no-store"
+    assert asked.response.headers["content-type"] == "application/json"
+    assert trail_of(asked).outcome is None and "x-cache" not in asked.response.headers
+    return asked.response.status_code, orjson.loads(asked.response.content or b"")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_it_says_that_it_is_well(rig: Rig, scheme: str) -> None:
+    assert await ask(rig, "/healthz", scheme=scheme) == (200, {"status": "ok"})
+
+
+async def test_it_says_what_it_has_done(rig: Rig) -> None:
+    await rig.repeat(CHAT, 3)
+    await rig.repeat(CHAT, 1, cf_aig_skip_cache="true")
+    code, found = await ask(rig, "/stats?a=b")
+    size = found.pop("bytes")
+    assert code == 200 and isinstance(size, int) and size > 0
+    assert found == {
+        "hits": 2,
+        "misses": 1,
+        "stored": 1,
+        "corrupt": 0,
+        "bypassed": {"skip": 1},
+        "dropped": {},
+        "entries": 1,
+        "write_failed": 0,
+    }
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/healthz", "/stats"])
+async def test_nothing_can_be_changed_by_it(rig: Rig, method: str, path: str) -> None:
+    asked = await rig.call(flow(method, f"http://llm.cache{path}", b""))
+    assert asked.response and asked.response.status_code == 405
+    assert asked.response.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere", "/stats/", "/healthz/../stats"])
+async def test_another_path_is_told_which_there_are(rig: Rig, path: str) -> None:
+    code, found = await ask(rig, path)
+    assert code == 404 and "/healthz" in str(found["error"])
+
+
+async def test_another_host_is_none_of_its_business(rig: Rig) -> None:
+    assert (await rig.ask(flow("GET", "http://plain.example/healthz"))).response is None
+
+
+async def test_who_must_say_a_password_is_not_answered_without(rig: Rig) -> None:
+    asked = flow("GET", "http://llm.cache/stats")
+    asked.response = refusal = response(b"who are you?", status=407)
+    assert (await rig.ask(asked)).response is refusal
