@@ -1,11 +1,9 @@
 """Over every recorded inference request: what makes two of them the same call, and what does not."""
 
-import json
 import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from asked import (
     SECRET,
     Asked,
     another,
-    call_of,
     counted,
     documents,
     key_of,
@@ -26,13 +23,13 @@ from asked import (
     with_value,
     with_volatile,
 )
+from changed import change
 from corpus import corpus_dir
 from made import read
 from mitmcache.cache import multipart
 from mitmcache.exchange import Call, header
 
 needs_corpus = pytest.mark.skipif(corpus_dir() is None, reason="no corpus")
-AGENTS = Path(__file__).parent / "data" / "agents"
 
 
 def reversed_keys(node: Any) -> Any:
@@ -202,47 +199,6 @@ def test_another_multipart_boundary_is_the_same_call_and_other_data_another() ->
             assert (key_of(changed) == key_of(call)) == same, (asked.name, part.name)
 
 
-def change(asked: Asked, pick: Callable[[list[Any]], Any]) -> Any:
-    """The request's document with one thing changed that has an influence on the answer."""
-    document, places = asked.document, counted(asked)
-    place = pick(places)
-    parents = [place[:-1] for place in places if place]
-    match pick(["value", "added", "removed", "swapped"]):
-        case "added":
-            parent = pick([at for at in parents if isinstance(value_at(document, at), dict)] or [()])
-            return with_value(document, parent, {**value_at(document, parent), "added_by_a_test": None})
-        case "removed":
-            return with_value(document, place, ...)
-        case "swapped" if (found := swappable(asked, places)) is not None:
-            at, one, other = pick(found)
-            return with_value(document, at, swapped(value_at(document, at), one, other))
-    return with_value(document, place, another(value_at(document, place)))
-
-
-def swappable(asked: Asked, places: list[tuple[str | int, ...]]) -> list[tuple[Any, int, int]] | None:
-    """Neighbours in lists that differ in what counts."""
-    held: dict[Any, dict[int, str]] = {}
-    for place in places:
-        for depth, step in enumerate(place):
-            if isinstance(step, int):
-                inside = f"{place[depth + 1 :]} {value_at(asked.document, place)!r};"
-                elements = held.setdefault(place[:depth], {})
-                elements[step] = elements.get(step, "") + inside
-    found = [
-        (at, index, index + 1)
-        for at, elements in held.items()
-        for index in elements
-        if index + 1 in elements and elements[index] != elements[index + 1]
-    ]
-    return found or None
-
-
-def swapped(elements: list[Any], one: int, other: int) -> list[Any]:
-    copy = elements.copy()
-    copy[one], copy[other] = copy[other], copy[one]
-    return copy
-
-
 @needs_corpus
 def test_any_other_change_is_another_call() -> None:
     rng = random.Random(20260101)
@@ -280,31 +236,3 @@ def test_few_fields_are_volatile() -> None:
     """A guard of the tests above: they are worth something only while nearly everything counts."""
     total = sum(1 for asked in documents() for _ in leaves(asked.document))
     assert sum(len(counted(asked)) for asked in documents()) > 0.98 * total
-
-
-def agent_calls(client: str) -> list[dict[str, Any]]:
-    lines = (AGENTS / f"{client}.jsonl").read_bytes().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def agent_keys(client: str, run: int) -> list[str]:
-    keys = []
-    for entry in agent_calls(client):
-        if entry["inference"] and entry["run"] == run:
-            call = call_of(entry["request"], json.dumps(entry["request"]["body"]).encode())
-            assert call
-            keys.append(key_of(call))
-    return keys
-
-
-@pytest.mark.parametrize("client", ["claude", "codex"])
-def test_an_agents_second_run_makes_the_same_calls_and_another_prompt_others(client: str) -> None:
-    first, second, other = (agent_keys(client, run) for run in (1, 2, 3))
-    assert first == second and len(first) == len(set(first)) > 0
-    assert not set(first) & set(other)
-
-
-@pytest.mark.parametrize("client", ["claude", "codex"])
-def test_what_else_an_agent_asks_for_is_no_call(client: str) -> None:
-    others = [entry["request"] for entry in agent_calls(client) if not entry["inference"]]
-    assert others and [request["url"] for request in others if call_of(request, b"")] == []

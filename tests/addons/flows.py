@@ -2,10 +2,10 @@
 helpers, for which it gives no guarantee."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from mitmproxy import connection, http
@@ -13,7 +13,7 @@ from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.flow import Error
 from mitmproxy.hooks import ConfigureHook, Hook
-from mitmproxy.proxy.layers.http import (
+from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpRequestHook,
@@ -222,8 +222,7 @@ def feed(response: http.Response, *chunks: bytes) -> list[bytes]:
     """What a streamed response sends on for these chunks; nothing of one that is not streamed."""
     if not callable(response.stream):
         return [chunk for chunk in chunks if chunk] if response.stream else []
-    stream = cast(Callable[[bytes], Iterable[bytes] | bytes], response.stream)
-    sent = [stream(chunk) for chunk in chunks]
+    sent = [response.stream(chunk) for chunk in chunks]
     return [piece for made in sent for piece in ([made] if isinstance(made, bytes) else made)]
 
 

@@ -1,7 +1,6 @@
 import asyncio
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import orjson
 import pytest
@@ -9,21 +8,12 @@ from mitmproxy import http
 
 import made
 from addons.conftest import Clock, MakeRig
-from addons.flows import Rig, flow, flow_of, reply_of, response, status, word
-from addons.listening import listening
-from exchanges import bedrock
-from exchanges.openai import CHAT, CHAT_STREAM, HOST
+from addons.flows import Rig, flow, flow_of, reply_of, status, word
+from exchanges.openai import CHAT, CHAT_STREAM
 from mitmcache.addons import lookup
 from mitmcache.addons.trail import trail_of
-from mitmcache.cache.directives import CONTROL_HEADERS
+from mitmcache.cache import key as keys
 from mitmcache.providers.base import Dialect, Json, Provider
-from mitmcache.store.base import StoreError
-from mitmcache.store.tiers import Tiers
-
-SIGNED = (
-    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, "
-    "SignedHeaders=cache-control;host;x-amz-date, Signature=0123456789abcdef"
-)
 
 
 async def aged(rig: Rig, clock: Clock, seconds: float) -> None:
@@ -151,198 +141,6 @@ async def test_a_call_that_asks_for_a_side_effect_is_bypassed(rig: Rig) -> None:
     assert (await rig.stored())["bypassed"] == {"store": 2}
 
 
-async def test_a_rule_decides_for_who_cannot_send_headers(make_rig: MakeRig, tmp_path: Path) -> None:
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("rules: [{match: {user: alice}, skip: true}, {skip: false, ttl: 5}]")
-    rig = make_rig(llm_policy=str(policy))
-    await rig.call(flow_of(STORING), reply_of(STORING))
-    assert "hit; ttl=5" in status(await rig.call(flow_of(STORING)))
-    assert word(await rig.call(by_user("alice"), reply_of(CHAT))) == "BYPASS"
-
-
-# offline, refresh, off
-
-
-async def test_offline_a_miss_names_the_field_that_differs(make_rig: MakeRig) -> None:
-    live = make_rig()
-    await live.call(flow_of(CHAT), reply_of(CHAT))
-    await live.close()
-    offline = make_rig(llm_mode="offline")
-    assert word(await offline.call(flow_of(CHAT))) == "HIT"
-    missed = await offline.call(flow_of(CHAT.saying("goodbye")))
-    assert (word(missed), error(missed)["differs"]) == ("MISS", ["messages[0].content"])
-    assert "messages[0].content" in str(error(missed)["message"])
-    assert status(missed) == 'mitmcache; fwd=uri-miss; detail="messages[0].content"'
-    assert b"goodbye" not in (missed.response.raw_content or b"" if missed.response else b"")
-    stranger = await offline.call(flow_of(CHAT.bearing(authorization="Bearer other")))
-    assert (error(stranger)["differs"], "nothing like it" in str(error(stranger)["message"])) == ([], True)
-
-
-async def test_offline_what_has_expired_is_served(make_rig: MakeRig, clock: Clock) -> None:
-    rig = make_rig()
-    await aged(rig, clock, 1000)
-    rig.options.update(llm_mode="offline")
-    assert word(await rig.call(flow_of(CHAT))) == "STALE"
-
-
-async def test_offline_a_call_that_is_never_cached_is_refused(make_rig: MakeRig) -> None:
-    rig = make_rig(llm_mode="offline")
-    refused = await rig.call(flow_of(STORING))
-    assert (word(refused), str(error(refused)["message"]).endswith(": store")) == ("BYPASS", True)
-
-
-async def test_offline_nothing_goes_to_a_provider_and_all_else_passes(make_rig: MakeRig) -> None:
-    rig = make_rig(llm_mode="offline")
-    assert word(await rig.call(flow("GET", f"https://{HOST}/v1/models"))) == "BYPASS"
-    assert (await rig.ask(flow("GET", "https://plain.example/v1/models"))).response is None
-
-
-async def test_refresh_always_goes_upstream_and_keeps(make_rig: MakeRig) -> None:
-    rig = make_rig(llm_mode="refresh")
-    assert await rig.repeat(CHAT) == ["MISS", "MISS"]
-    rig.options.update(llm_mode="live")
-    assert await rig.repeat(CHAT, 1) == ["HIT"]
-
-
-async def test_off_neither_reads_nor_keeps(make_rig: MakeRig) -> None:
-    rig = make_rig()
-    await rig.repeat(CHAT)
-    rig.options.update(llm_mode="off")
-    off = await rig.call(flow_of(CHAT, cache_control="no-cache"), reply_of(CHAT))
-    assert status(off) == "mitmcache; fwd=bypass; fwd-status=200; detail=off"
-    assert "cache-control" not in off.request.headers
-    assert (await rig.stored())["stored"] == 1
-
-
-# what goes upstream
-
-
-async def test_what_is_addressed_to_us_does_not_go_upstream(rig: Rig) -> None:
-    asked = flow_of(CHAT, x_own="1")
-    for name in CONTROL_HEADERS:
-        asked.request.headers[name] = "1"
-    await rig.ask(asked)
-    assert not [name for name in CONTROL_HEADERS if name in asked.request.headers]
-    assert asked.request.headers["x-own"] == "1"
-    assert asked.request.raw_content == CHAT.body
-
-
-async def test_what_is_addressed_to_us_does_not_go_upstream_when_we_fail(rig: Rig, broken: None) -> None:
-    asked = await rig.ask(flow_of(CHAT, cf_aig_cache_ttl="5"))
-    assert "cf-aig-cache-ttl" not in asked.request.headers
-
-
-async def test_a_header_that_a_signature_covers_is_left_in_place(rig: Rig) -> None:
-    signed = bedrock.CONVERSE.bearing(authorization=SIGNED)
-    asked = await rig.ask(flow_of(signed, cache_control="no-cache", cf_aig_cache_ttl="5"))
-    assert asked.request.headers["cache-control"] == "no-cache"
-    assert "cf-aig-cache-ttl" not in asked.request.headers
-
-
-async def test_another_call_to_the_same_host_keeps_its_headers(rig: Rig) -> None:
-    asked = await rig.ask(flow("GET", f"https://{HOST}/v1/models", headers=(("cache-control", "no-cache"),)))
-    assert asked.request.headers["cache-control"] == "no-cache"
-
-
-# whose answers
-
-
-def by_user(name: str, key: str = "test-key-one") -> http.HTTPFlow:
-    asked = flow_of(CHAT.bearing(authorization=f"Bearer {key}"))
-    asked.metadata["proxyauth"] = (name, "secret")
-    return asked
-
-
-SCOPES = [
-    ("credential", ("alice", "one"), ("bob", "one"), "HIT"),
-    ("credential", ("alice", "one"), ("alice", "two"), "MISS"),
-    ("user", ("alice", "one"), ("alice", "two"), "HIT"),
-    ("user", ("alice", "one"), ("bob", "one"), "MISS"),
-    ("shared", ("alice", "one"), ("bob", "two"), "HIT"),
-]
-
-
-@pytest.mark.parametrize(("scope", "first", "second", "told"), SCOPES)
-async def test_the_scope_says_who_shares_an_answer(
-    make_rig: MakeRig, scope: str, first: tuple[str, str], second: tuple[str, str], told: str
-) -> None:
-    rig = make_rig(llm_scope=scope)
-    await rig.call(by_user(*first), reply_of(CHAT))
-    assert word(await rig.call(by_user(*second), reply_of(CHAT))) == told
-
-
-@pytest.mark.parametrize(
-    ("host", "scope", "told"),
-    [
-        ("127.0.0.1", "credential", ["MISS", "HIT"]),
-        ("0.0.0.0", "credential", ["BYPASS", "BYPASS"]),
-        ("0.0.0.0", "user", ["MISS", "HIT"]),
-    ],
-)
-async def test_a_signed_call_is_cached_where_only_this_machine_can_ask(
-    make_rig: MakeRig, host: str, scope: str, told: list[str]
-) -> None:
-    rig = make_rig(llm_scope=scope)
-    async with listening(rig, host):
-        assert await rig.repeat(bedrock.CONVERSE.bearing(authorization=SIGNED)) == told
-
-
-# when a lookup is not made, or fails
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def find(self: Tiers, key: str) -> None:
-        raise StoreError("no such thing")
-
-    monkeypatch.setattr(Tiers, "find", find)
-
-
-async def test_when_the_store_fails_the_call_goes_on(
-    rig: Rig, broken: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert await rig.repeat(CHAT, 1) == ["BYPASS"]
-    assert (await rig.stored())["bypassed"] == {"store-error": 1}
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "hello" not in caplog.text and "test-key" not in caplog.text
-
-
-async def test_offline_a_store_that_fails_sends_nothing_upstream(make_rig: MakeRig, broken: None) -> None:
-    rig = make_rig(llm_mode="offline")
-    assert error(await rig.call(flow_of(CHAT)))["type"] == "mitmcache_miss"
-
-
-async def test_a_replay_is_not_answered_from_the_cache_and_its_answer_is_kept(rig: Rig) -> None:
-    await rig.repeat(CHAT)
-    replayed = await rig.call(flow_of(CHAT))
-    newer = replace(CHAT, reply=CHAT.reply.replace(b"there", b"again"))
-    for _ in range(2):
-        # as mitmproxy does it, on the very flow
-        replayed.backup()
-        replayed.is_replay, replayed.response, replayed.live = "request", None, True
-        await rig.call(replayed, reply_of(newer))
-        assert status(replayed) == "mitmcache; fwd=request; fwd-status=200; stored"
-    hit = await rig.call(flow_of(CHAT))
-    assert hit.response and hit.response.raw_content == newer.reply
-
-
-async def test_a_request_that_is_answered_already_stays_so(rig: Rig) -> None:
-    """What mitmproxy's proxyauth has refused must not be answered from the cache."""
-    await rig.repeat(CHAT)
-    asked = flow_of(CHAT)
-    asked.response = refusal = response(b"who are you?", status=407)
-    await rig.ask(asked)
-    assert asked.response is refusal
-    assert (trail_of(asked).outcome, (await rig.stored())["hits"]) == (None, 1)
-
-
-async def test_a_body_over_the_limit_is_bypassed(make_rig: MakeRig) -> None:
-    rig = make_rig(llm_max_body="100")
-    large = CHAT.saying("x" * 100)
-    assert await rig.repeat(large, 1) == ["BYPASS"]
-    assert (await rig.stored())["bypassed"] == {"too-large": 1}
-
-
 # what is told of a miss
 
 
@@ -380,13 +178,13 @@ async def test_a_large_body_is_parsed_and_digested_off_the_loop(
     rig: Rig, size: int, inline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = threads_of(rig)
-    digest = lookup.key.digest
+    digest = keys.digest
 
-    def spy(parts: lookup.key.Ingredients) -> str:
+    def spy(parts: keys.Ingredients) -> str:
         threads.append(threading.current_thread())
         return digest(parts)
 
-    monkeypatch.setattr(lookup.key, "digest", spy)
+    monkeypatch.setattr(keys, "digest", spy)
     body = b'{"a":"' + b"1" * (size - 8) + b'"}'
     asked = await rig.ask(flow(url="https://api.made.example/v1/chat", body=body, headers=made.JSON))
     assert len(trail_of(asked).key) == 64

@@ -79,6 +79,9 @@ async def test_a_hot_reload_adds_nothing_twice(rig: Rig) -> None:
 
 # clients that do not trust the CA
 
+HELLO = b"\x03\x03" + bytes(32) + b"\0" + b"\0\x02\x13\x01" + b"\x01\0"
+"""The least that mitmproxy can parse: version, random, no session, one cipher, no compression."""
+
 
 class Client:
     """One client's handshakes for one host, as mitmproxy tells of them."""
@@ -93,7 +96,7 @@ class Client:
         self.context.server = connection.Server(address=(host, 443))
 
     def tunnelled(self) -> bool:
-        data = ClientHelloData(self.context, ClientHello(b""))
+        data = ClientHelloData(self.context, ClientHello(HELLO))
         self.addon.tls_clienthello(data)
         return data.ignore_connection
 

@@ -17,7 +17,6 @@ from mitmcache.reasons import Reason
 from mitmcache.wire.coding import decode
 from mitmcache.wire.events import Reader
 from mitmcache.wire.eventstream import EventStreamReader
-from mitmcache.wire.jsonarray import JsonArrayReader
 from mitmcache.wire.ndjson import NdjsonReader
 from mitmcache.wire.sse import SseReader
 
@@ -102,7 +101,6 @@ READERS: dict[str, Callable[[], Reader]] = {
     "sse": SseReader,
     "ndjson": NdjsonReader,
     "eventstream": EventStreamReader,
-    "json-array": JsonArrayReader,
 }
 
 
@@ -114,7 +112,8 @@ def decoded(entry: Entry) -> bytes:
 
 def verdict(entry: Entry, provider: Provider, dialect: Dialect) -> Reason | None:
     body = decoded(entry)
-    if form := entry["stream_format"]:
+    form = entry["stream_format"]
+    if form and form != "json-array":  # which is one JSON document
         assert dialect.listen, dialect.name
         listener, frames = dialect.listen(provider), READERS[form]()
         for event in [*frames.feed(body), *frames.close()]:

@@ -11,7 +11,6 @@ from mitmcache.wire.coding import Decoder, decode
 from mitmcache.wire.events import Event, Reader
 from mitmcache.wire.eventstream import EventStreamReader
 from mitmcache.wire.forms import reader_for
-from mitmcache.wire.jsonarray import JsonArrayReader
 from mitmcache.wire.ndjson import NdjsonReader
 from mitmcache.wire.sse import SseReader
 from wire.chunks import read, split
@@ -22,7 +21,6 @@ LIMIT = 64 << 20
 READERS: dict[str, type[Reader]] = {
     "sse": SseReader,
     "ndjson": NdjsonReader,
-    "json-array": JsonArrayReader,
     "eventstream": EventStreamReader,
 }
 forms = pytest.mark.parametrize("form", READERS)

@@ -1,8 +1,7 @@
 """Is this reply an answer to give again?"""
 
-import orjson
-
 from mitmcache.exchange import Call, Reply, header
+from mitmcache.providers.tools import parse
 from mitmcache.reasons import Reason
 from mitmcache.wire.coding import CodingError, TooLarge, decode
 from mitmcache.wire.events import Reader
@@ -39,8 +38,8 @@ def admit(call: Call, reply: Reply, *, clean_end: bool = True) -> Reason | None:
     if call.dialect.opaque and "json" not in media_type:
         return _opaque(reply, media_type, clean_end=clean_end and reply.framed)
     try:
-        document = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        document = parse(reply.body)
+    except ValueError:
         unnamed = reader_of(reply.body) if call.dialect.listen else None
         ends = clean_end and reply.framed
         return _stream(call, reply, unnamed, clean_end=ends) if unnamed else Reason.NOT_JSON
@@ -61,4 +60,6 @@ def _stream(call: Call, reply: Reply, reader: Reader, *, clean_end: bool) -> Rea
         listener.hear(event)
     if reader.broken:
         return Reason.INCOMPLETE
-    return listener.verdict(clean_end=clean_end)
+    verdict = listener.verdict(clean_end=clean_end)
+    # where the transmission broke off, half an event is no surprise
+    return Reason.INCOMPLETE if verdict is Reason.NOT_JSON and not clean_end else verdict

@@ -1,0 +1,134 @@
+import gzip
+from dataclasses import replace
+
+import pytest
+
+from addons.conftest import MakeRig
+from addons.flows import Rig, feed, flow, flow_of, reply_of, response, status, word
+from exchanges import Exchange, anthropic, google
+from exchanges.openai import CHAT, CHAT_STREAM, HOST, SPEECH
+from mitmcache.addons.trail import trail_of
+
+EVENTS = (("content-type", "text/event-stream"),)
+JSON = (("content-type", "application/json"),)
+
+
+async def dropped(rig: Rig) -> object:
+    """What was not kept, by reason. Nothing that waited for a judgement may still be paid for."""
+    found = await rig.stored()
+    assert rig.storage.budget.used == 0
+    return found["dropped"]
+
+
+async def hits(rig: Rig, exchange: Exchange) -> bool:
+    """Its answer is in the cache now."""
+    await rig.stored()
+    asked = await rig.ask(flow_of(exchange, cache_control="only-if-cached"))
+    return word(asked) == "HIT"
+
+
+@pytest.mark.parametrize(
+    "exchange", [CHAT_STREAM, anthropic.MESSAGES_STREAM, google.STREAM, google.ARRAY_STREAM]
+)
+async def test_a_stream_passes_chunk_by_chunk_and_is_kept(rig: Rig, exchange: Exchange) -> None:
+    asked, upstream = await rig.ask(flow_of(exchange)), reply_of(exchange)
+    await rig.headers(asked, upstream)
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200"
+    assert feed(upstream, b"first", b"second") == [b"first", b"second"]
+    asked = flow_of(exchange)
+    await rig.ask(asked)
+    sent = await rig.reply(asked, reply_of(exchange))
+    assert len(sent) > 2 and b"".join(sent) == exchange.answer and b"" not in sent
+    hit = await rig.call(flow_of(exchange))
+    assert hit.response and (word(hit), hit.response.raw_content) == ("HIT", exchange.answer)
+
+
+async def test_the_end_of_a_stream_adds_no_chunk(rig: Rig) -> None:
+    """To mitmproxy an empty one ends a chunked body, a second time then."""
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    await rig.headers(asked, upstream)
+    assert callable(upstream.stream) and upstream.stream(b"") == []
+
+
+async def test_the_body_of_a_stream_is_there_for_mitmweb(rig: Rig) -> None:
+    packed = gzip.compress(CHAT_STREAM.answer)
+    upstream = response(
+        packed, (*EVENTS, ("content-encoding", "gzip"), ("transfer-encoding", "chunked")), length=False
+    )
+    asked = await rig.call(flow_of(CHAT_STREAM), upstream)
+    assert asked.response and asked.response.raw_content == packed
+    assert asked.response.content == CHAT_STREAM.answer
+    assert await hits(rig, CHAT_STREAM)
+    assert trail_of(asked).tap is None
+
+
+async def test_a_stream_that_is_no_success_is_not_streamed(rig: Rig) -> None:
+    """It is short, and a later addon may want to replace it."""
+    asked = await rig.call(flow_of(CHAT_STREAM), response(b"data: no\n\n", EVENTS, 529))
+    assert asked.response and asked.response.stream is False
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=529; detail=status"
+
+
+async def test_audio_passes_chunk_by_chunk(rig: Rig) -> None:
+    asked = flow(url=f"https://{HOST}/v1/audio/speech", body=b'{"input":"a"}', headers=JSON)
+    await rig.ask(asked)
+    sent = await rig.reply(asked, response(SPEECH, (("content-type", "audio/mpeg"),)))
+    assert len(sent) > 1 and b"".join(sent) == SPEECH
+    assert (await rig.stored())["stored"] == 1
+
+
+async def test_a_cut_stream_is_not_kept(rig: Rig) -> None:
+    cut = replace(CHAT_STREAM, events=CHAT_STREAM.events[:-2])
+    await rig.call(flow_of(CHAT_STREAM), reply_of(cut))
+    assert await dropped(rig) == {"incomplete": 1} and not await hits(rig, CHAT_STREAM)
+
+
+@pytest.mark.parametrize(("heard", "kept"), [(len(CHAT_STREAM.events), True), (2, False)])
+async def test_a_stream_whose_client_left_is_kept_if_its_end_was_heard(
+    rig: Rig, heard: int, kept: bool
+) -> None:
+    """openai-python leaves right after `[DONE]`."""
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    await rig.headers(asked, upstream)
+    feed(upstream, *CHAT_STREAM.events[:heard])
+    await rig.fail(asked)
+    assert asked.response and asked.response.raw_content == b"".join(CHAT_STREAM.events[:heard])
+    assert await dropped(rig) == ({} if kept else {"incomplete": 1})
+    assert await hits(rig, CHAT_STREAM) is kept
+
+
+async def test_a_call_that_fails_before_its_reply_is_over(rig: Rig) -> None:
+    asked = await rig.ask(flow_of(CHAT))
+    await rig.fail(asked, "Connection refused")
+    assert await dropped(rig) == {} and (await rig.stored())["misses"] == 1
+    assert trail_of(asked).call is None
+
+
+# what is too large to keep
+
+
+async def test_a_reply_that_says_it_is_too_large_passes_chunk_by_chunk_unkept(make_rig: MakeRig) -> None:
+    rig = make_rig(llm_max_body="300")
+    asked, upstream = await rig.ask(flow_of(CHAT)), response(b"1" * 301, JSON)
+    sent = await rig.reply(asked, upstream)
+    assert (len(sent) > 1, b"".join(sent), upstream.stream) == (True, b"1" * 301, True)
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200; detail=too-large"
+    assert await dropped(rig) == {"too-large": 1}
+
+
+@pytest.mark.parametrize("exchange", [CHAT, CHAT_STREAM])
+async def test_a_reply_that_turns_out_too_large_passes_unkept(make_rig: MakeRig, exchange: Exchange) -> None:
+    rig = make_rig(llm_max_body="200")
+    asked = await rig.ask(flow_of(exchange))
+    sent = await rig.reply(
+        asked, response(exchange.answer, (("content-type", exchange.reply_type),), length=False)
+    )
+    assert b"".join(sent) == exchange.answer
+    assert await dropped(rig) == {"too-large": 1} and not await hits(rig, exchange)
+
+
+async def test_without_room_in_the_budget_a_stream_passes_unkept(rig: Rig) -> None:
+    rig.storage.budget.limit = 100
+    asked = await rig.ask(flow_of(CHAT_STREAM))
+    assert b"".join(await rig.reply(asked, reply_of(CHAT_STREAM))) == CHAT_STREAM.answer
+    assert await dropped(rig) == {"queue-full": 1}

@@ -1,0 +1,113 @@
+"""What goes upstream of what a caller says, and who is given whose answer."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+
+from addons.conftest import MakeRig
+from addons.flows import Rig, flow, flow_of, reply_of, status, word
+from addons.listening import listening
+from exchanges import bedrock
+from exchanges.openai import CHAT, HOST
+from mitmcache.cache.directives import CONTROL_HEADERS
+from mitmcache.store.base import StoreError
+from mitmcache.store.tiers import Tiers
+
+SIGNED = (
+    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, "
+    "SignedHeaders=cache-control;host;x-amz-date, Signature=0123456789abcdef"
+)
+
+
+STORING = replace(CHAT, body=CHAT.body.replace(b"{", b'{"store":true,', 1))
+
+
+def by_user(name: str, key: str = "test-key-one") -> http.HTTPFlow:
+    asked = flow_of(CHAT.bearing(authorization=f"Bearer {key}"))
+    asked.metadata["proxyauth"] = (name, "secret")
+    return asked
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def find(self: Tiers, key: str) -> None:
+        raise StoreError("no such thing")
+
+    monkeypatch.setattr(Tiers, "find", find)
+
+
+async def test_a_rule_decides_for_who_cannot_send_headers(make_rig: MakeRig, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: [{match: {user: alice}, skip: true}, {skip: false, ttl: 5}]")
+    rig = make_rig(llm_policy=str(policy))
+    await rig.call(flow_of(STORING), reply_of(STORING))
+    assert "hit; ttl=5" in status(await rig.call(flow_of(STORING)))
+    assert word(await rig.call(by_user("alice"), reply_of(CHAT))) == "BYPASS"
+
+
+# what goes upstream
+
+
+async def test_what_is_addressed_to_us_does_not_go_upstream(rig: Rig) -> None:
+    asked = flow_of(CHAT, x_own="1")
+    for name in CONTROL_HEADERS:
+        asked.request.headers[name] = "1"
+    await rig.ask(asked)
+    assert not [name for name in CONTROL_HEADERS if name in asked.request.headers]
+    assert asked.request.headers["x-own"] == "1"
+    assert asked.request.raw_content == CHAT.body
+
+
+async def test_what_is_addressed_to_us_does_not_go_upstream_when_we_fail(rig: Rig, broken: None) -> None:
+    asked = await rig.ask(flow_of(CHAT, cf_aig_cache_ttl="5"))
+    assert "cf-aig-cache-ttl" not in asked.request.headers
+
+
+async def test_a_header_that_a_signature_covers_is_left_in_place(rig: Rig) -> None:
+    signed = bedrock.CONVERSE.bearing(authorization=SIGNED)
+    asked = await rig.ask(flow_of(signed, cache_control="no-cache", cf_aig_cache_ttl="5"))
+    assert asked.request.headers["cache-control"] == "no-cache"
+    assert "cf-aig-cache-ttl" not in asked.request.headers
+
+
+async def test_another_call_to_the_same_host_keeps_its_headers(rig: Rig) -> None:
+    asked = await rig.ask(flow("GET", f"https://{HOST}/v1/models", headers=(("cache-control", "no-cache"),)))
+    assert asked.request.headers["cache-control"] == "no-cache"
+
+
+# whose answers
+
+SCOPES = [
+    ("credential", ("alice", "one"), ("bob", "one"), "HIT"),
+    ("credential", ("alice", "one"), ("alice", "two"), "MISS"),
+    ("user", ("alice", "one"), ("alice", "two"), "HIT"),
+    ("user", ("alice", "one"), ("bob", "one"), "MISS"),
+    ("shared", ("alice", "one"), ("bob", "two"), "HIT"),
+]
+
+
+@pytest.mark.parametrize(("scope", "first", "second", "told"), SCOPES)
+async def test_the_scope_says_who_shares_an_answer(
+    make_rig: MakeRig, scope: str, first: tuple[str, str], second: tuple[str, str], told: str
+) -> None:
+    rig = make_rig(llm_scope=scope)
+    await rig.call(by_user(*first), reply_of(CHAT))
+    assert word(await rig.call(by_user(*second), reply_of(CHAT))) == told
+
+
+@pytest.mark.parametrize(
+    ("host", "scope", "told"),
+    [
+        ("127.0.0.1", "credential", ["MISS", "HIT"]),
+        ("0.0.0.0", "credential", ["BYPASS", "BYPASS"]),
+        ("0.0.0.0", "user", ["MISS", "HIT"]),
+    ],
+)
+async def test_a_signed_call_is_cached_where_only_this_machine_can_ask(
+    make_rig: MakeRig, host: str, scope: str, told: list[str]
+) -> None:
+    rig = make_rig(llm_scope=scope)
+    async with listening(rig, host):
+        assert await rig.repeat(bedrock.CONVERSE.bearing(authorization=SIGNED)) == told

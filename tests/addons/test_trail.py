@@ -1,0 +1,57 @@
+import gc
+
+import pytest
+from mitmproxy import http
+
+from addons.flows import flow, response
+from mitmcache.addons import trail
+from mitmcache.addons.trail import answered, new_trail, trail_of
+
+
+def test_a_flow_has_one_trail_from_first_sight_on() -> None:
+    one, other = flow(), flow()
+    assert trail_of(one) is trail_of(one) is not trail_of(other)
+
+
+def test_a_copy_of_a_flow_has_a_trail_of_its_own() -> None:
+    one = flow()
+    trail_of(one).model = "m-1"
+    assert trail_of(one.copy()).model == ""
+
+
+def test_a_flow_that_starts_again_has_a_new_trail() -> None:
+    one = flow()
+    trail_of(one).model = "m-1"
+    assert new_trail(one) is trail_of(one)
+    assert trail_of(one).model == ""
+
+
+def test_a_trail_goes_with_its_flow_whose_answer_it_holds() -> None:
+    gc.collect()
+    before = len(trail._trails)
+    one = flow()
+    one.response = trail_of(one).answer = response()
+    assert len(trail._trails) == before + 1
+    del one
+    gc.collect()
+    assert len(trail._trails) == before
+
+
+def test_a_flow_can_be_saved_whatever_its_trail() -> None:
+    one = flow()
+    trail_of(one).answer = response()
+    assert http.HTTPFlow.from_state(one.get_state()).id == one.id
+    assert not one.metadata
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"), [("on its way", False), ("answered", True), ("failed", True), ("from a file", True)]
+)
+def test_a_request_hook_stands_aside_where_nothing_is_left_to_do(case: str, expected: bool) -> None:
+    one = flow()
+    one.live = case != "from a file"
+    if case == "answered":
+        one.response = response()
+    elif case == "failed":
+        one.kill()
+    assert answered(one) is expected
