@@ -5,12 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
 
 from addons.flows import Rig
 from made import NOW
+from mitmcache.store.base import StoreError
+from mitmcache.store.tiers import Tiers
 
 type MakeRig = Callable[..., Rig]
 
@@ -49,3 +52,13 @@ async def make_rig(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path)
 @pytest_asyncio.fixture
 async def rig(make_rig: MakeRig) -> Rig:
     return make_rig()
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every lookup in the store fails."""
+
+    async def find(self: Tiers, key: str) -> NoReturn:
+        raise StoreError("no such thing")
+
+    monkeypatch.setattr(Tiers, "find", find)

@@ -1,47 +1,25 @@
 import gzip
 import threading
-from dataclasses import replace
 
 import pytest
 from mitmproxy import http
 
-import made
+from addons.cases import dropped, hits, made_host
 from addons.conftest import Clock
 from addons.flows import Rig, edit, flow, flow_of, reply_of, response, status, word
 from exchanges import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM
 from mitmcache.addons import capture
 from mitmcache.addons.trail import trail_of
-from mitmcache.providers.base import Json, Provider
+from mitmcache.providers.base import Json
 from mitmcache.reasons import Reason
 
 EVENTS = (("content-type", "text/event-stream"),)
 JSON = (("content-type", "application/json"),)
 
 
-def made_host(**changes: object) -> tuple[str, Provider]:
-    """A provider whose dialect is made up for the test."""
-    [(method, pattern, dialect)] = made.PROVIDER.operations
-    other = replace(dialect, **changes)  # type: ignore[arg-type]
-    return "api.made.example", replace(made.PROVIDER, operations=((method, pattern, other),))
-
-
 def made_call() -> http.HTTPFlow:
     return flow(url="https://api.made.example/v1/chat", headers=JSON)
-
-
-async def dropped(rig: Rig) -> object:
-    """What was not kept, by reason. Nothing that waited for a judgement may still be paid for."""
-    found = await rig.stored()
-    assert rig.storage.budget.used == 0
-    return found["dropped"]
-
-
-async def hits(rig: Rig, exchange: Exchange) -> bool:
-    """Its answer is in the cache now."""
-    await rig.stored()
-    asked = await rig.ask(flow_of(exchange, cache_control="only-if-cached"))
-    return word(asked) == "HIT"
 
 
 async def test_a_whole_reply_is_judged_kept_and_told(rig: Rig) -> None:

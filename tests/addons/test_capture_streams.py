@@ -1,30 +1,19 @@
 import gzip
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
+from addons.cases import dropped, hits, made_host
 from addons.conftest import MakeRig
 from addons.flows import Rig, feed, flow, flow_of, reply_of, response, status, word
 from exchanges import Exchange, anthropic, google
 from exchanges.openai import CHAT, CHAT_STREAM, HOST, SPEECH
 from mitmcache.addons.trail import trail_of
+from mitmcache.providers.base import Json
 
 EVENTS = (("content-type", "text/event-stream"),)
 JSON = (("content-type", "application/json"),)
-
-
-async def dropped(rig: Rig) -> object:
-    """What was not kept, by reason. Nothing that waited for a judgement may still be paid for."""
-    found = await rig.stored()
-    assert rig.storage.budget.used == 0
-    return found["dropped"]
-
-
-async def hits(rig: Rig, exchange: Exchange) -> bool:
-    """Its answer is in the cache now."""
-    await rig.stored()
-    asked = await rig.ask(flow_of(exchange, cache_control="only-if-cached"))
-    return word(asked) == "HIT"
 
 
 @pytest.mark.parametrize(
@@ -132,3 +121,27 @@ async def test_without_room_in_the_budget_a_stream_passes_unkept(rig: Rig) -> No
     asked = await rig.ask(flow_of(CHAT_STREAM))
     assert b"".join(await rig.reply(asked, reply_of(CHAT_STREAM))) == CHAT_STREAM.answer
     assert await dropped(rig) == {"queue-full": 1}
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_the_reply_to_a_call_that_we_failed_at_passes_all_the_same(rig: Rig, streams: bool) -> None:
+    def prune(body: Json) -> NoReturn:
+        raise RuntimeError("no such thing")
+
+    rig.hosts(made_host(prune=prune))
+    asked = await rig.ask(flow(url="https://api.made.example/v1/chat", headers=JSON))
+    upstream = response(b"data: end\n\n", EVENTS if streams else JSON)
+    assert b"".join(await rig.reply(asked, upstream)) == b"data: end\n\n"
+    assert bool(upstream.stream) is streams
+    assert status(asked) == "mitmcache; fwd=bypass; fwd-status=200; detail=store-error"
+    assert await dropped(rig) == {}
+
+
+async def test_a_stream_that_is_a_miss_says_where_the_nearest_request_differs(rig: Rig) -> None:
+    await rig.repeat(CHAT_STREAM)
+    other = CHAT_STREAM.saying("goodbye")
+    asked = await rig.ask(flow_of(other))
+    explaining = trail_of(asked).differs
+    assert explaining and await explaining == ["messages[0].content"]
+    await rig.reply(asked, reply_of(other))
+    assert status(asked) == 'mitmcache; fwd=uri-miss; fwd-status=200; detail="messages[0].content"'

@@ -2,32 +2,17 @@ import asyncio
 import threading
 from dataclasses import replace
 
-import orjson
 import pytest
-from mitmproxy import http
 
 import made
+from addons.cases import STORING, aged, error, made_host
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, status, word
 from exchanges.openai import CHAT, CHAT_STREAM
 from mitmcache.addons import lookup
 from mitmcache.addons.trail import trail_of
 from mitmcache.cache import key as keys
-from mitmcache.providers.base import Dialect, Json, Provider
-
-
-async def aged(rig: Rig, clock: Clock, seconds: float) -> None:
-    """CHAT's answer is in the cache, was fresh for 100 seconds, and is this old."""
-    await rig.call(flow_of(CHAT, cf_aig_cache_ttl="100"), reply_of(CHAT))
-    await rig.stored()
-    clock.now += seconds
-
-
-def error(answered: http.HTTPFlow) -> dict[str, object]:
-    """What our own refusal says."""
-    assert answered.response and answered.response.status_code == 504
-    document: dict[str, dict[str, object]] = orjson.loads(answered.response.content or b"")
-    return document["error"]
+from mitmcache.providers.base import Json
 
 
 async def test_a_repeated_call_is_answered_from_the_cache(rig: Rig, clock: Clock) -> None:
@@ -133,9 +118,6 @@ async def test_a_caller_may_want_neither_lookup_nor_storage(rig: Rig, name: str)
     assert (await rig.stored())["bypassed"] == {"skip": 2}
 
 
-STORING = replace(CHAT, body=CHAT.body.replace(b"{", b'{"store":true,', 1))
-
-
 async def test_a_call_that_asks_for_a_side_effect_is_bypassed(rig: Rig) -> None:
     assert await rig.repeat(STORING) == ["BYPASS", "BYPASS"]
     assert (await rig.stored())["bypassed"] == {"store": 2}
@@ -164,13 +146,8 @@ def threads_of(rig: Rig) -> list[threading.Thread]:
     def prune(body: Json) -> None:
         noted.append(threading.current_thread())
 
-    rig.hosts(made_host(replace(made.DIALECT, prune=prune)))
+    rig.hosts(made_host(prune=prune))
     return noted
-
-
-def made_host(dialect: Dialect) -> tuple[str, Provider]:
-    [(method, pattern, _)] = made.PROVIDER.operations
-    return "api.made.example", replace(made.PROVIDER, operations=((method, pattern, dialect),))
 
 
 @pytest.mark.parametrize(("size", "inline"), [(lookup.INLINE, True), (lookup.INLINE + 1, False)])
@@ -199,7 +176,7 @@ async def test_the_loop_goes_on_while_a_large_body_is_parsed(rig: Rig) -> None:
         loop.call_soon_threadsafe(reached.set)
         assert opened.wait(5)
 
-    rig.hosts(made_host(replace(made.DIALECT, prune=prune)))
+    rig.hosts(made_host(prune=prune))
     body = b'{"a":"' + b"1" * lookup.INLINE + b'"}'
     asking = asyncio.create_task(
         rig.ask(flow(url="https://api.made.example/v1/chat", body=body, headers=made.JSON))

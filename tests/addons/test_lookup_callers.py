@@ -1,19 +1,17 @@
 """What goes upstream of what a caller says, and who is given whose answer."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mitmproxy import http
 
+from addons.cases import STORING
 from addons.conftest import MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, status, word
 from addons.listening import listening
 from exchanges import bedrock
 from exchanges.openai import CHAT, HOST
 from mitmcache.cache.directives import CONTROL_HEADERS
-from mitmcache.store.base import StoreError
-from mitmcache.store.tiers import Tiers
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, "
@@ -21,21 +19,10 @@ SIGNED = (
 )
 
 
-STORING = replace(CHAT, body=CHAT.body.replace(b"{", b'{"store":true,', 1))
-
-
 def by_user(name: str, key: str = "test-key-one") -> http.HTTPFlow:
     asked = flow_of(CHAT.bearing(authorization=f"Bearer {key}"))
     asked.metadata["proxyauth"] = (name, "secret")
     return asked
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def find(self: Tiers, key: str) -> None:
-        raise StoreError("no such thing")
-
-    monkeypatch.setattr(Tiers, "find", find)
 
 
 async def test_a_rule_decides_for_who_cannot_send_headers(make_rig: MakeRig, tmp_path: Path) -> None:

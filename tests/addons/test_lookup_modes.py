@@ -1,40 +1,12 @@
 from dataclasses import replace
 
-import orjson
 import pytest
-from mitmproxy import http
 
+from addons.cases import STORING, aged, error
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, response, status, word
 from exchanges.openai import CHAT, HOST
 from mitmcache.addons.trail import trail_of
-from mitmcache.store.base import StoreError
-from mitmcache.store.tiers import Tiers
-
-
-async def aged(rig: Rig, clock: Clock, seconds: float) -> None:
-    """CHAT's answer is in the cache, was fresh for 100 seconds, and is this old."""
-    await rig.call(flow_of(CHAT, cf_aig_cache_ttl="100"), reply_of(CHAT))
-    await rig.stored()
-    clock.now += seconds
-
-
-def error(answered: http.HTTPFlow) -> dict[str, object]:
-    """What our own refusal says."""
-    assert answered.response and answered.response.status_code == 504
-    document: dict[str, dict[str, object]] = orjson.loads(answered.response.content or b"")
-    return document["error"]
-
-
-STORING = replace(CHAT, body=CHAT.body.replace(b"{", b'{"store":true,', 1))
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def find(self: Tiers, key: str) -> None:
-        raise StoreError("no such thing")
-
-    monkeypatch.setattr(Tiers, "find", find)
 
 
 async def test_offline_a_miss_names_the_field_that_differs(make_rig: MakeRig) -> None:

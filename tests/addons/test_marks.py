@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 from mitmproxy import http
+from mitmproxy.utils.emoji import emoji
 
 from addons.conftest import Clock
 from addons.flows import Rig, flow, flow_of, reply_of, response
@@ -19,21 +20,21 @@ def marks(ended: http.HTTPFlow) -> tuple[str, str]:
 @pytest.mark.parametrize(("exchange", "kept"), [(CHAT, ", kept"), (CHAT_STREAM, "")])
 async def test_hits_and_misses_are_told_apart(rig: Rig, clock: Clock, exchange: Exchange, kept: str) -> None:
     missed = await rig.call(flow_of(exchange), reply_of(exchange))
-    assert marks(missed) == (":blue_circle:", f"MISS (uri-miss){kept} · {MODEL}")
+    assert marks(missed) == (":large_blue_circle:", f"MISS (uri-miss){kept} · {MODEL}")
     await rig.stored()
     clock.now += 12
     hit = await rig.call(flow_of(exchange))
-    assert marks(hit) == (":green_circle:", f"HIT from memory, 12 s old · {MODEL}")
+    assert marks(hit) == (MARKERS["HIT"], f"HIT from memory, 12 s old · {MODEL}")
 
 
 async def test_a_bypass_says_why(rig: Rig) -> None:
     skipped = await rig.call(flow_of(CHAT, cf_aig_skip_cache="true"), reply_of(CHAT))
-    assert marks(skipped) == (":white_circle:", f"BYPASS: skip · {MODEL}")
+    assert marks(skipped) == (MARKERS["BYPASS"], f"BYPASS: skip · {MODEL}")
 
 
 async def test_what_was_not_kept_says_why(rig: Rig) -> None:
     refused = await rig.call(flow_of(CHAT), response(b"{}", status=429))
-    assert marks(refused) == (":blue_circle:", f"MISS (uri-miss): status · {MODEL}")
+    assert marks(refused) == (":large_blue_circle:", f"MISS (uri-miss): status · {MODEL}")
 
 
 async def test_an_expired_answer_is_another_colour(rig: Rig, clock: Clock) -> None:
@@ -41,13 +42,13 @@ async def test_an_expired_answer_is_another_colour(rig: Rig, clock: Clock) -> No
     await rig.stored()
     clock.now += 12
     stale = await rig.call(flow_of(CHAT, cache_control="max-stale"))
-    assert marks(stale) == (":yellow_circle:", f"STALE from memory, 12 s old · {MODEL}")
+    assert marks(stale) == (MARKERS["STALE"], f"STALE from memory, 12 s old · {MODEL}")
 
 
 async def test_a_call_that_failed_is_marked_too(rig: Rig) -> None:
     failed = await rig.ask(flow_of(CHAT))
     await rig.fail(failed)
-    assert marks(failed) == (":blue_circle:", f"MISS (uri-miss) · {MODEL}")
+    assert marks(failed) == (":large_blue_circle:", f"MISS (uri-miss) · {MODEL}")
 
 
 async def test_another_flow_has_no_mark(rig: Rig) -> None:
@@ -69,8 +70,9 @@ async def test_a_replay_has_marks_of_its_own_and_still_the_users(rig: Rig) -> No
     assert marks(asked) == (":star:", f"MISS (request), kept · {MODEL}")
 
 
-def test_every_outcome_but_those_of_later_has_a_marker() -> None:
-    assert set(MARKERS) == {"HIT", "STALE", "MISS", "BYPASS"}
+def test_every_marker_is_another_and_one_that_mitmproxy_knows() -> None:
+    assert len(set(MARKERS.values())) == len(MARKERS)
+    assert set(MARKERS.values()) <= set(emoji)
 
 
 async def test_mitmweb_shows_the_comment(rig: Rig) -> None:

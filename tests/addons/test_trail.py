@@ -4,8 +4,10 @@ import pytest
 from mitmproxy import http
 
 from addons.flows import flow, response
-from mitmcache.addons import trail
+from made import CALL
+from mitmcache.addons import trail as trails
 from mitmcache.addons.trail import answered, new_trail, trail_of
+from mitmcache.cache.status import Outcome
 
 
 def test_a_flow_has_one_trail_from_first_sight_on() -> None:
@@ -28,13 +30,13 @@ def test_a_flow_that_starts_again_has_a_new_trail() -> None:
 
 def test_a_trail_goes_with_its_flow_whose_answer_it_holds() -> None:
     gc.collect()
-    before = len(trail._trails)
+    before = len(trails._trails)
     one = flow()
     one.response = trail_of(one).answer = response()
-    assert len(trail._trails) == before + 1
+    assert len(trails._trails) == before + 1
     del one
     gc.collect()
-    assert len(trail._trails) == before
+    assert len(trails._trails) == before
 
 
 def test_a_flow_can_be_saved_whatever_its_trail() -> None:
@@ -55,3 +57,12 @@ def test_a_request_hook_stands_aside_where_nothing_is_left_to_do(case: str, expe
     elif case == "failed":
         one.kill()
     assert answered(one) is expected
+
+
+def test_what_only_the_way_to_the_end_needed_can_go_before_the_flow() -> None:
+    trail = trail_of(flow())
+    trail.call, trail.model, trail.tier, trail.parts = CALL, "m-1", "memory", (("path", b"/"),)
+    trail.outcome = Outcome("HIT")
+    trail.forget()
+    assert (trail.call, trail.parts) == (None, ())
+    assert (trail.model, trail.tier, trail.outcome) == ("m-1", "memory", Outcome("HIT"))

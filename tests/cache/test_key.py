@@ -187,3 +187,8 @@ def test_a_group_is_of_one_dialect_host_and_scope() -> None:
 def test_the_secret_is_in_no_ingredient() -> None:
     made = call(query="key=one&api_key=one", headers=(*SECRET, ("x-api-key", "one"), ("cookie", "one")))
     assert b"one" not in b"".join(value for _, value in ingredients(made, read(made), "scope"))
+
+
+def test_the_same_bytes_of_two_media_types_are_two_calls() -> None:
+    wave, mp3 = (call(b"\xff", headers=(("content-type", kind),)) for kind in ("audio/wav", "audio/mpeg"))
+    assert key_of(wave) != key_of(mp3)

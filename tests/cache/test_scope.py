@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from made import CALL, call
-from mitmcache.cache.scope import SECRET_QUERY, Scope, caller, label
+from mitmcache.cache.scope import SECRET_QUERY, Scope, caller, effective, label
 from mitmcache.exchange import Call, Headers
 
 SIGNED = (
@@ -206,3 +206,16 @@ def test_cookies_are_a_credential_where_there_is_no_other() -> None:
 def test_an_account_counts_only_beside_a_credential() -> None:
     assert caller(bearing(("chatgpt-account-id", "a"))) == caller(call(headers=(), query=""))
     assert own(CALL) == own(SECRET_ONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "user", "expected"),
+    [
+        (Scope.USER, "alice", Scope.USER),
+        (Scope.USER, "", Scope.CREDENTIAL),
+        (Scope.SHARED, "", Scope.SHARED),
+        (Scope.CREDENTIAL, "alice", Scope.CREDENTIAL),
+    ],
+)
+def test_without_a_proxy_user_nobody_shares_by_user(asked: Scope, user: str, expected: Scope) -> None:
+    assert effective(asked, user) is expected

@@ -1,5 +1,3 @@
-from typing import NoReturn
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,21 +54,6 @@ def test_nothing_is_kept_after_a_loss_even_where_there_is_room_again() -> None:
     budget.give(8)
     tap(b"def")
     assert (tap.lost, tap.take(), budget.used) == (True, b"", 0)
-
-
-def test_a_loss_is_told_once() -> None:
-    told: list[str] = []
-    tap = Tap(2, Budget(100), lambda: told.append("lost"))
-    for chunk in (b"a", b"bcd", b"e", b""):
-        tap(chunk)
-    assert told == ["lost"]
-
-
-def test_who_is_told_cannot_break_the_stream() -> None:
-    def fail() -> NoReturn:
-        raise RuntimeError
-
-    assert Tap(0, Budget(0), fail)(b"a") == b"a"
 
 
 def test_what_was_taken_is_owed_by_the_taker_and_what_comes_later_is_not_kept() -> None:

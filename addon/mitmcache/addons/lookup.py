@@ -79,9 +79,10 @@ class Lookup:
         if isinstance(decision, Bypass):
             return decision.reason
         who = scope.caller(call)
-        if who.sigv4 and decision.scope is Scope.CREDENTIAL and not _on_loopback():
+        shared_by = scope.effective(decision.scope, user)
+        if who.sigv4 and shared_by is Scope.CREDENTIAL and not _on_loopback():
             return Reason.SIGV4
-        owner = scope.label(decision.scope, who, user)
+        owner = scope.label(shared_by, who, user)
         trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
         large = len(call.body) > INLINE
         trail.key = await asyncio.to_thread(key.digest, trail.parts) if large else key.digest(trail.parts)

@@ -9,7 +9,7 @@ from mitmcache.addons.trail import Trail, trail_of
 MARKERS = {
     "HIT": ":green_circle:",
     "STALE": ":yellow_circle:",
-    "MISS": ":blue_circle:",
+    "MISS": ":large_blue_circle:",
     "BYPASS": ":white_circle:",
 }
 

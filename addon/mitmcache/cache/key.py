@@ -31,6 +31,7 @@ def ingredients(call: Call, body: Body, scope: str, custom: str | None = None) -
         ("path", _bytes(call.path)),
         ("query", _query(call)),
         *((f"header {name}", value) for name, value in _headers(call)),
+        *((("content-type", _media_type(call)),) if body.kind == "raw" else ()),
         ("scope", scope.encode()),
         what,
     )
@@ -48,6 +49,11 @@ def group(parts: Ingredients) -> str:
     """Of calls whose misses may explain each other: same dialect, host and scope. 32 hex digits."""
     same = [value for name, value in parts if name in ("dialect", "origin", "scope")]
     return hashlib.sha256(frame(same)).hexdigest()[:32]
+
+
+def _media_type(call: Call) -> bytes:
+    """Bytes that are not JSON may be two things: sound as WAV, and as MP3."""
+    return _bytes(header(call.headers, "content-type").strip().lower())
 
 
 def _query(call: Call) -> bytes:

@@ -73,10 +73,15 @@ def _fact(kind: str, value: str) -> bytes:
     return f"{kind} {value}".encode("utf-8", "surrogateescape")
 
 
+def effective(scope: Scope, user: str) -> Scope:
+    """Where the proxy asked for no user, there is none to share by: each credential is by itself."""
+    return Scope.CREDENTIAL if scope is Scope.USER and not user else scope
+
+
 def label(scope: Scope, who: Caller, user: str) -> str:
     """The text that stands for the scope in a key; holds digests, never a secret.
 
-    `user` is the proxy user, "" where the proxy asked for none.
+    `scope` is an `effective` one; `user` is the proxy user, "" where the proxy asked for none.
     """
     known = "known" if who.secrets else "anonymous"
     match scope:

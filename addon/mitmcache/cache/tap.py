@@ -1,8 +1,5 @@
 """Hears a stream without changing a byte of it."""
 
-from collections.abc import Callable
-from contextlib import suppress
-
 
 class Budget:
     """Bytes that all taps and the queue behind them may hold together."""
@@ -25,15 +22,14 @@ class Tap:
     """mitmproxy's `flow.response.stream`: gets each chunk, still content-encoded, and b"" at the end.
 
     Always returns what it was given and never raises. Keeps at most `limit` bytes, and none once that or
-    the shared budget is passed: `lost` says so, and `on_lost` is called, once.
+    the shared budget is passed: `lost` says so.
     """
 
-    def __init__(self, limit: int, budget: Budget, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, limit: int, budget: Budget) -> None:
         self._chunks: list[bytes] = []
         self._size = 0
         self._limit = limit
         self._budget = budget
-        self._on_lost = on_lost
         self._deaf = False
         self.lost = False
         self.too_large = False
@@ -59,8 +55,6 @@ class Tap:
             self.lost = self._deaf = True
             self._budget.give(self._size)
             self._chunks, self._size = [], 0
-            with suppress(Exception):  # mitmproxy closes the connection on what a stream raises
-                self._on_lost()
             return
         self._chunks.append(data)
         self._size += len(data)
