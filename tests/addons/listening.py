@@ -13,6 +13,8 @@ async def listening(rig: Rig, host: str) -> AsyncIterator[int]:
     server = rig.manager.get("proxyserver")
     server.running()
     assert await server.setup_servers()
-    yield server.listen_addrs()[0][1]
-    rig.options.update(server=False)
-    await server.setup_servers()
+    try:
+        yield server.listen_addrs()[0][1]
+    finally:
+        rig.options.update(server=False)
+        await server.setup_servers()

@@ -153,6 +153,7 @@ async def test_an_expired_answer_covers_a_failure_where_it_may(
     if told == "STALE":
         assert status(asked) == f"mitmcache; hit; ttl=-50; detail=status-{code}"
         assert (asked.response.status_code, asked.response.raw_content) == (200, CHAT.reply)
+        assert trail_of(asked).answer is asked.response
         assert await dropped(rig) == {}
 
 
@@ -177,7 +178,8 @@ async def test_what_the_cache_answers_is_not_kept_again(rig: Rig) -> None:
     for exchange in (CHAT, CHAT_STREAM):
         await rig.call(flow_of(exchange), reply_of(exchange))
         hit = await rig.call(flow_of(exchange))
-        assert hit.response and (word(hit), hit.response.stream) == ("HIT", False)
+        assert hit.response and hit.response.stream is False
+        assert status(hit) == "mitmcache; hit; ttl=86400"
     assert (await rig.stored())["stored"] == 2
 
 
@@ -207,6 +209,7 @@ async def test_another_addons_hold_on_a_stream_is_left_to_it(rig: Rig) -> None:
     upstream.stream = loud
     assert b"".join(await rig.reply(asked, upstream)) == CHAT_STREAM.answer.upper()
     assert word(asked) == "MISS" and (await rig.stored())["stored"] == 0
+    assert upstream.raw_content is None and await dropped(rig) == {}
 
 
 async def test_a_flow_that_is_over_holds_its_request_no_longer(rig: Rig) -> None:

@@ -86,6 +86,29 @@ async def test_a_stream_whose_client_left_is_kept_if_its_end_was_heard(
     assert await hits(rig, CHAT_STREAM) is kept
 
 
+@pytest.mark.parametrize("left", [False, True])
+async def test_a_stream_that_only_its_clean_end_makes_whole_needs_it(rig: Rig, left: bool) -> None:
+    rig.hosts(made_host())
+    asked = await rig.ask(flow(url="https://api.made.example/v1/chat", headers=JSON))
+    upstream = response(b"data: maybe\n\n", (*EVENTS, ("transfer-encoding", "chunked")), length=False)
+    if left:
+        await rig.headers(asked, upstream)
+        feed(upstream, b"data: maybe\n\n")
+        await rig.fail(asked)
+    else:
+        await rig.reply(asked, upstream)
+    assert await dropped(rig) == ({"incomplete": 1} if left else {})
+    assert (await rig.stored())["stored"] == (0 if left else 1)
+
+
+async def test_another_success_in_stream_form_passes_unheard(rig: Rig) -> None:
+    asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
+    upstream.status_code = 203
+    assert b"".join(await rig.reply(asked, upstream)) == CHAT_STREAM.answer
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=203"
+    assert upstream.stream is True and not await hits(rig, CHAT_STREAM)
+
+
 async def test_a_call_that_fails_before_its_reply_is_over(rig: Rig) -> None:
     asked = await rig.ask(flow_of(CHAT))
     await rig.fail(asked, "Connection refused")

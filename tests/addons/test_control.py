@@ -1,9 +1,12 @@
+from typing import NoReturn
+
 import orjson
 import pytest
 
 from addons.flows import Rig, flow, response
 from exchanges.openai import CHAT
 from mitmcache.addons.trail import trail_of
+from mitmcache.store.disk import DiskStore
 
 type Json = dict[str, object]
 
@@ -61,3 +64,16 @@ async def test_who_must_say_a_password_is_not_answered_without(rig: Rig) -> None
     asked = flow("GET", "http://llm.cache/stats")
     asked.response = refusal = response(b"who are you?", status=407)
     assert (await rig.ask(asked)).response is refusal
+
+
+async def test_whatever_fails_a_request_to_us_does_not_go_upstream(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: DiskStore) -> NoReturn:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(DiskStore, "stats", fail)
+    asked = flow("GET", "http://llm.cache/stats", b"")
+    with pytest.raises(RuntimeError):  # mitmproxy logs it
+        await rig.ask(asked)
+    assert asked.response and asked.response.status_code == 500

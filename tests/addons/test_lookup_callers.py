@@ -1,17 +1,20 @@
 """What goes upstream of what a caller says, and who is given whose answer."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from mitmproxy import http
 
-from addons.cases import STORING
+from addons.cases import STORING, made_host
 from addons.conftest import MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, status, word
 from addons.listening import listening
 from exchanges import bedrock
 from exchanges.openai import CHAT, HOST
+from made import JSON
 from mitmcache.cache.directives import CONTROL_HEADERS
+from mitmcache.providers.base import Json
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, "
@@ -21,7 +24,8 @@ SIGNED = (
 
 def by_user(name: str, key: str = "test-key-one") -> http.HTTPFlow:
     asked = flow_of(CHAT.bearing(authorization=f"Bearer {key}"))
-    asked.metadata["proxyauth"] = (name, "secret")
+    if name:
+        asked.metadata["proxyauth"] = (name, "secret")
     return asked
 
 
@@ -47,9 +51,14 @@ async def test_what_is_addressed_to_us_does_not_go_upstream(rig: Rig) -> None:
     assert asked.request.raw_content == CHAT.body
 
 
-async def test_what_is_addressed_to_us_does_not_go_upstream_when_we_fail(rig: Rig, broken: None) -> None:
-    asked = await rig.ask(flow_of(CHAT, cf_aig_cache_ttl="5"))
-    assert "cf-aig-cache-ttl" not in asked.request.headers
+async def test_what_is_addressed_to_us_does_not_go_upstream_when_we_fail(rig: Rig) -> None:
+    def prune(body: Json) -> NoReturn:
+        raise RuntimeError("no such thing")
+
+    rig.hosts(made_host(prune=prune))
+    headers = (("cf-aig-cache-ttl", "5"), *JSON)
+    asked = await rig.ask(flow(url="https://api.made.example/v1/chat", headers=headers))
+    assert "cf-aig-cache-ttl" not in asked.request.headers and asked.response is None
 
 
 async def test_a_header_that_a_signature_covers_is_left_in_place(rig: Rig) -> None:
@@ -71,6 +80,8 @@ SCOPES = [
     ("credential", ("alice", "one"), ("alice", "two"), "MISS"),
     ("user", ("alice", "one"), ("alice", "two"), "HIT"),
     ("user", ("alice", "one"), ("bob", "one"), "MISS"),
+    ("user", ("", "one"), ("", "two"), "MISS"),
+    ("user", ("", "one"), ("", "one"), "HIT"),
     ("shared", ("alice", "one"), ("bob", "two"), "HIT"),
 ]
 
@@ -85,16 +96,25 @@ async def test_the_scope_says_who_shares_an_answer(
 
 
 @pytest.mark.parametrize(
-    ("host", "scope", "told"),
+    ("host", "scope", "user", "told"),
     [
-        ("127.0.0.1", "credential", ["MISS", "HIT"]),
-        ("0.0.0.0", "credential", ["BYPASS", "BYPASS"]),
-        ("0.0.0.0", "user", ["MISS", "HIT"]),
+        ("127.0.0.1", "credential", "", ["MISS", "HIT"]),
+        ("0.0.0.0", "credential", "alice", ["BYPASS", "BYPASS"]),
+        ("0.0.0.0", "user", "", ["BYPASS", "BYPASS"]),
+        ("0.0.0.0", "user", "alice", ["MISS", "HIT"]),
+        ("0.0.0.0", "shared", "", ["MISS", "HIT"]),
     ],
 )
-async def test_a_signed_call_is_cached_where_only_this_machine_can_ask(
-    make_rig: MakeRig, host: str, scope: str, told: list[str]
+async def test_a_signed_call_is_cached_where_its_caller_is_known(
+    make_rig: MakeRig, host: str, scope: str, user: str, told: list[str]
 ) -> None:
+    """A signature shows no secret. On loopback all who ask are of one machine."""
     rig = make_rig(llm_scope=scope)
+    exchange = bedrock.CONVERSE.bearing(authorization=SIGNED)
     async with listening(rig, host):
-        assert await rig.repeat(bedrock.CONVERSE.bearing(authorization=SIGNED)) == told
+        for expected in told:
+            asked = flow_of(exchange)
+            if user:
+                asked.metadata["proxyauth"] = (user, "secret")
+            assert word(await rig.call(asked, reply_of(exchange))) == expected
+            await rig.stored()

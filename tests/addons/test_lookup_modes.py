@@ -6,6 +6,8 @@ from addons.cases import STORING, aged, error
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, response, status, word
 from exchanges.openai import CHAT, HOST
+from mitmcache.addons.calls import Calls
+from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.trail import trail_of
 
 
@@ -67,7 +69,8 @@ async def test_when_the_store_fails_the_call_goes_on(
     rig: Rig, broken: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await rig.repeat(CHAT, 1) == ["BYPASS"]
-    assert (await rig.stored())["bypassed"] == {"store-error": 1}
+    found = await rig.stored()
+    assert (found["bypassed"], found["stored"]) == ({"store-error": 1}, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "hello" not in caplog.text and "test-key" not in caplog.text
 
@@ -99,6 +102,16 @@ async def test_a_request_that_is_answered_already_stays_so(rig: Rig) -> None:
     await rig.ask(asked)
     assert asked.response is refusal
     assert (trail_of(asked).outcome, (await rig.stored())["hits"]) == (None, 1)
+
+
+async def test_what_an_addon_before_us_answers_stays_answered(rig: Rig) -> None:
+    await rig.repeat(CHAT)
+    asked = flow_of(CHAT)
+    rig.get(Calls).requestheaders(asked)
+    await rig.get(Calls).request(asked)
+    asked.response = theirs = response(b"mine")
+    await rig.get(Lookup).request(asked)
+    assert asked.response is theirs and (await rig.stored())["hits"] == 1
 
 
 async def test_a_body_over_the_limit_is_bypassed(make_rig: MakeRig) -> None:

@@ -72,7 +72,9 @@ async def test_hosts_that_change_take_the_place_of_those_before(rig: Rig) -> Non
 
 async def test_a_hot_reload_adds_nothing_twice(rig: Rig) -> None:
     before = list(rig.options.allow_hosts)
+    rig.manager.remove(rig.get(Scope))
     again = Scope(rig.get(Options))
+    rig.manager.add(again)
     configured(rig.manager, again)
     assert list(rig.options.allow_hosts) == before
 

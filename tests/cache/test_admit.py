@@ -100,13 +100,7 @@ CASES: list[tuple[str, Dialect, Reply, bool, Reason | None]] = [
         True,
         Reason.NOT_JSON,
     ),
-    (
-        "JSON too deep to read",
-        DIALECT,
-        Reply(200, JSON, b"[" * 500_000 + b"]" * 500_000),
-        True,
-        Reason.NOT_JSON,
-    ),
+    ("JSON too deep to read", DIALECT, Reply(200, JSON, b"[" * 5000 + b"]" * 5000), True, Reason.NOT_JSON),
     ("not UTF-8", DIALECT, Reply(200, JSON, b'"\xff"'), True, Reason.NOT_JSON),
     ("a page where JSON was asked for", DIALECT, Reply(200, HTML, b"<html>"), True, Reason.NOT_JSON),
     (

@@ -61,7 +61,7 @@ class Calls:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         response = flow.response
-        if response is None or trail_of(flow).route is not None or trail_of(flow).outcome is not None:
+        if response is None or trail_of(flow).route is not None:
             return
         media_type = response.headers.get("content-type", "")
         if reader_for(media_type) or _is_rpc(response) or length(response.headers) > MAX_BUFFERED:

@@ -17,6 +17,8 @@ class Control:
     async def request(self, flow: http.HTTPFlow) -> None:
         if answered(flow) or flow.request.pretty_host.lower() != CONTROL_HOST:
             return
+        # first of all: a request to us must never go upstream, whatever fails below
+        flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})
         path = flow.request.path.partition("?")[0]
         if path not in ("/healthz", "/stats"):
             flow.response = _json(404, {"error": "there are /healthz and /stats"})

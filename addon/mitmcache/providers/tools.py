@@ -20,6 +20,8 @@ MAX_ARGUMENTS = 1 << 20
 ANYWHERE = "(?:/.+)?"
 """A pattern for whatever path stands in front. Twice in one pattern it would take quadratic time."""
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 type Operations = tuple[tuple[str, re.Pattern[str], Dialect], ...]
 
 
@@ -33,8 +35,11 @@ def parse(text: bytes | str) -> Json:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        plain = text if isinstance(text, str) else text.decode()
+        if not _SURROGATE.search(plain):
+            raise
         try:
-            return json.loads(text, parse_constant=_not_a_number)
+            return json.loads(plain, parse_constant=_not_a_number)
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
