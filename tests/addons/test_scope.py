@@ -81,32 +81,45 @@ async def test_a_hot_reload_adds_nothing_twice(rig: Rig) -> None:
 
 # clients that do not trust the CA
 
-HELLO = b"\x03\x03" + bytes(32) + b"\0" + b"\0\x02\x13\x01" + b"\x01\0"
-"""The least that mitmproxy can parse: version, random, no session, one cipher, no compression."""
+
+def hello(*ciphers: bytes) -> ClientHello:
+    """The least that mitmproxy can parse: version, random, no session, ciphers, no compression."""
+    offered = b"".join(ciphers)
+    return ClientHello(b"\x03\x03" + bytes(32) + b"\0" + len(offered).to_bytes(2) + offered + b"\x01\0")
+
+
+AES, CHACHA = b"\x13\x01", b"\x13\x03"
 
 
 class Client:
     """One client's handshakes for one host, as mitmproxy tells of them."""
 
     def __init__(
-        self, addon: Scope, host: str = "api.openai.com", address: str = "192.0.2.1", sni: bool = True
+        self,
+        addon: Scope,
+        host: str = "api.openai.com",
+        address: str = "192.0.2.1",
+        sni: bool = True,
+        ciphers: tuple[bytes, ...] = (AES,),
     ) -> None:
-        self.addon = addon
+        self.addon, self.hello = addon, hello(*ciphers)
         client = tflow.tclient_conn()
         client.peername, client.sni = (address, 50000), host if sni else None
         self.context = Context(client, MitmproxyOptions())
         self.context.server = connection.Server(address=(host, 443))
 
     def tunnelled(self) -> bool:
-        data = ClientHelloData(self.context, ClientHello(HELLO))
+        data = ClientHelloData(self.context, self.hello)
         self.addon.tls_clienthello(data)
         return data.ignore_connection
 
     def refuses(self, times: int = 1) -> None:
         for _ in range(times):
+            self.tunnelled()
             self.addon.tls_failed_client(TlsData(self.context.client, self.context))
 
     def trusts(self) -> None:
+        self.tunnelled()
         self.addon.tls_established_client(TlsData(self.context.client, self.context))
 
 
@@ -135,6 +148,16 @@ def test_neither_another_client_nor_another_host_is_let_through(addon: Scope) ->
     Client(addon).refuses(REFUSALS)
     assert not Client(addon, address="192.0.2.2").tunnelled()
     assert not Client(addon, host="api.anthropic.com").tunnelled()
+
+
+def test_another_program_of_the_same_machine_is_not_let_through(addon: Scope) -> None:
+    Client(addon).refuses(REFUSALS)
+    assert not Client(addon, ciphers=(AES, CHACHA)).tunnelled()
+
+
+def test_a_program_is_known_again_by_its_ciphers_whatever_it_greases_them_with(addon: Scope) -> None:
+    Client(addon, ciphers=(b"\x1a\x1a", AES, CHACHA)).refuses(REFUSALS)
+    assert Client(addon, ciphers=(b"\xfa\xfa", CHACHA, AES)).tunnelled()
 
 
 def test_a_refusal_now_and_then_lets_nobody_through(addon: Scope) -> None:

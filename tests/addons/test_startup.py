@@ -61,3 +61,18 @@ async def test_mitmwebs_address_is_said_too(rig: Rig, capsys: pytest.CaptureFixt
     configured(rig.manager, rig.get(Startup))
     rig.get(Startup).running()
     assert capsys.readouterr().err.endswith(", mitmweb http://127.0.0.1:8081\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "proxyauth", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", "any", False), ("127.0.0.1", None, False), ("::1", None, False)],
+)
+async def test_who_lets_the_whole_network_in_is_warned(
+    make_rig: MakeRig, host: str, proxyauth: str | None, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(proxyauth=proxyauth)
+    async with listening(rig, host):
+        caplog.clear()
+        rig.get(Startup).running()
+    warnings = [line.message for line in caplog.records if line.levelname == "WARNING"]
+    assert [("listen_host" in line and "proxyauth" in line) for line in warnings] == [True] * warned

@@ -1,13 +1,12 @@
 """Answers a call from the cache, or says why it goes upstream."""
 
 import asyncio
-import ipaddress
 import logging
 import time
 
-from mitmproxy import ctx, http
+from mitmproxy import http
 
-from mitmcache.addons import answers
+from mitmcache.addons import answers, listeners
 from mitmcache.addons.calls import host_of
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Found, Storage
@@ -80,7 +79,7 @@ class Lookup:
             return decision.reason
         who = scope.caller(call)
         shared_by = scope.effective(decision.scope, user)
-        if who.sigv4 and shared_by is Scope.CREDENTIAL and not _on_loopback():
+        if who.sigv4 and shared_by is Scope.CREDENTIAL and not listeners.on_loopback():
             return Reason.SIGV4
         owner = scope.label(shared_by, who, user)
         trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
@@ -150,9 +149,3 @@ def _proxy_user(flow: http.HTTPFlow) -> str:
     """The user name that mitmproxy's own proxyauth has verified, "" without one."""
     user, *_ = flow.metadata.get("proxyauth") or ("",)
     return str(user)
-
-
-def _on_loopback() -> bool:
-    """All of the proxy's listeners are for this machine alone."""
-    proxyserver = ctx.master.addons.get("proxyserver")
-    return all(ipaddress.ip_address(host).is_loopback for host, *_ in proxyserver.listen_addrs())

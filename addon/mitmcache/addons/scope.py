@@ -9,7 +9,6 @@ import re
 from collections import OrderedDict
 
 from mitmproxy import ctx, tls
-from mitmproxy.proxy.context import Context
 
 from mitmcache.addons.options import Options
 from mitmcache.providers import catalogue
@@ -21,14 +20,16 @@ REFUSALS = 3
 MAX_PAIRS = 4096
 CONTROL_HOST = "llm.cache"
 
-type Pair = tuple[str, str]
-"""The client's address, and the host it wants."""
+type Pair = tuple[str, str, frozenset[int]]
+"""A client's address, the host it wants, and the ciphers it offers: all programs of one machine share an
+address, and one that does not trust the CA must not turn the cache off for the others."""
 
 
 class Scope:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._refusals: OrderedDict[Pair, int] = OrderedDict()
+        self._shaking: OrderedDict[str, Pair] = OrderedDict()
         self._ours: list[str] = []
 
     def configure(self, updated: set[str]) -> None:
@@ -43,27 +44,43 @@ class Scope:
             ctx.options.update(allow_hosts=merged)
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
-        if self._refusals.get(_pair(data.context), 0) >= REFUSALS:
+        pair = _pair(data)
+        if self._refusals.get(pair, 0) >= REFUSALS:
             data.ignore_connection = True
+        else:
+            _put(self._shaking, data.context.client.id, pair)
 
     def tls_established_client(self, data: tls.TlsData) -> None:
-        self._refusals.pop(_pair(data.context), None)
+        if pair := self._shaking.pop(data.context.client.id, None):
+            self._refusals.pop(pair, None)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        pair = _pair(data.context)
-        count = self._refusals.pop(pair, 0) + 1
-        self._refusals[pair] = count
-        if len(self._refusals) > MAX_PAIRS:
-            self._refusals.popitem(last=False)
+        pair = self._shaking.pop(data.context.client.id, None)
+        if pair is None:
+            return
+        count = self._refusals.get(pair, 0) + 1
+        _put(self._refusals, pair, count)
         if count == REFUSALS:
             logger.warning(
-                "mitmcache: %s does not trust this proxy's CA for %s: from now on its connections to that "
-                "host pass through undecrypted, and uncached. To have them cached, let it trust the CA.",
-                *pair,
+                "mitmcache: a program at %s does not trust this proxy's CA for %s: from now on its "
+                "connections to that host pass through undecrypted, and uncached. To have them cached, let "
+                "it trust the CA, and restart the proxy.",
+                *pair[:2],
             )
 
 
-def _pair(context: Context) -> Pair:
-    client, server = context.client, context.server
+def _put[K, V](table: OrderedDict[K, V], key: K, value: V) -> None:
+    """As the latest; the oldest of too many goes."""
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > MAX_PAIRS:
+        table.popitem(last=False)
+
+
+def _pair(data: tls.ClientHelloData) -> Pair:
+    client, server = data.context.client, data.context.server
     host = client.sni or (server.address[0] if server.address else "")
-    return (client.peername[0] if client.peername else "", host)
+    address = client.peername[0] if client.peername else ""
+    # without GREASE (RFC 8701), which is another at each handshake
+    ciphers = frozenset(cipher for cipher in data.client_hello.cipher_suites if cipher & 0x0F0F != 0x0A0A)
+    return address, host, ciphers

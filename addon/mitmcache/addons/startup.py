@@ -7,6 +7,7 @@ import sys
 from mitmproxy import ctx
 
 from mitmcache import settings
+from mitmcache.addons import listeners
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,13 @@ class Startup:
             # an error that is logged before start-up ends makes mitmproxy exit
             logger.error("mitmcache: unknown option %s%s", unknown[0], hint)
             return
+        if not listeners.on_loopback() and not ctx.options.proxyauth:
+            logger.warning(
+                "mitmcache: the proxy listens on more than this machine and asks nobody who they are: "
+                "set listen_host=127.0.0.1, or proxyauth"
+            )
         addresses = ", ".join(
-            f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            for host, port, *_ in ctx.master.addons.get("proxyserver").listen_addrs()
+            f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in listeners.addresses()
         )
         if "web_port" in ctx.options:
             addresses += f", mitmweb http://{ctx.options.web_host}:{ctx.options.web_port}"
