@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mitmcache.providers.base import Dialect, Provider
+from mitmcache.reasons import Reason
 
 type Headers = tuple[tuple[str, str], ...]
 """Names in lower case, in the order sent."""
@@ -13,7 +14,8 @@ class Call:
     """A request that the catalogue names.
 
     `host` is lower-case and carries its port where that is not the scheme's own. `path` is
-    percent-decoded with repeated slashes collapsed, `query` as sent. `body` is content-decoded.
+    percent-decoded with repeated slashes collapsed, `query` as sent. `body` is content-decoded; where
+    that cannot be done it is as sent, and `unread` says why.
     """
 
     provider: Provider
@@ -25,6 +27,7 @@ class Call:
     query: str
     headers: Headers
     body: bytes = field(repr=False)
+    unread: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

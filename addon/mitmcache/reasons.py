@@ -11,7 +11,6 @@ class Reason(StrEnum):
     SKIP = "skip"
     POLICY = "policy"
     NO_STORE = "no-store"
-    REPLAY = "replay"
     # the request asks for more than an answer, or leans on what can change
     STORE = "store"
     CONVERSATION = "conversation"

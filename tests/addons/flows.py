@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mitmproxy import connection, http
 from mitmproxy.addonmanager import AddonManager
+from mitmproxy.addons.proxyauth import ProxyAuth
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.flow import Error
 from mitmproxy.hooks import ConfigureHook, Hook
@@ -132,7 +133,7 @@ class Rig:
     """
 
     def __init__(self, folder: Path, **options: str) -> None:
-        self.context = taddons.context(Proxyserver())
+        self.context = taddons.context(Proxyserver(), ProxyAuth())
         self.options = self.context.options
         self.manager: AddonManager = self.context.master.addons
         self.pipeline = default_addons()

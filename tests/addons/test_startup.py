@@ -74,5 +74,5 @@ async def test_who_lets_the_whole_network_in_is_warned(
     async with listening(rig, host):
         caplog.clear()
         rig.get(Startup).running()
-    warnings = [line.message for line in caplog.records if line.levelname == "WARNING"]
+    warnings = [line.message for line in caplog.records if line.name == "mitmcache.addons.startup"]
     assert [("listen_host" in line and "proxyauth" in line) for line in warnings] == [True] * warned

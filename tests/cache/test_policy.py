@@ -68,6 +68,15 @@ CASES: list[tuple[str, Call, Any, Directives, Rule, Mode, Lookup | Bypass]] = [
         LIVE,
         Bypass(Reason.TOO_LARGE),
     ),
+    (
+        "a body that could not be read",
+        replace(CALL, unread=Reason.ENCODING),
+        None,
+        NOTHING,
+        Rule(skip=False),
+        LIVE,
+        Bypass(Reason.ENCODING),
+    ),
     ("a range", bearing("range", "bytes=0-1"), {}, NOTHING, PLAIN, LIVE, Bypass(Reason.CONDITIONAL)),
     ("if-none-match", bearing("if-none-match", "*"), {}, NOTHING, PLAIN, LIVE, Bypass(Reason.CONDITIONAL)),
     (

@@ -38,7 +38,6 @@ CASES = [
         Outcome("BYPASS", fwd="bypass", detail="no-store"),
         "mitmcache; fwd=bypass; detail=no-store",
     ),
-    ("a coalesced call was not forwarded", Outcome("COALESCED"), "mitmcache"),
     ("a miss says no ttl", Outcome("MISS", fwd="uri-miss", ttl=5), "mitmcache; fwd=uri-miss"),
     (
         "a place is quoted",
@@ -89,7 +88,6 @@ def test_whatever_the_detail_the_syntax_holds(detail: str, ttl: float, word: str
         (Outcome("HIT"), ("HIT", "HIT", "0")),
         (Outcome("MISS", fwd="uri-miss", age=10), ("MISS", "MISS", None)),
         (Outcome("BYPASS", fwd="bypass"), ("BYPASS", "MISS", None)),
-        (Outcome("COALESCED"), ("COALESCED", "MISS", None)),
     ],
 )
 def test_the_other_headers_say_the_same(outcome: Outcome, expected: tuple[str, str, str | None]) -> None:

@@ -12,6 +12,7 @@ from mitmcache.addons.options import Options
 from mitmcache.addons.trail import answered, new_trail, trail_of
 from mitmcache.exchange import Call, Headers
 from mitmcache.providers import catalogue
+from mitmcache.reasons import Reason
 from mitmcache.wire.coding import CodingError, TooLarge, decode
 from mitmcache.wire.forms import reader_for
 
@@ -47,6 +48,7 @@ class Calls:
             return
         provider, dialect = trail.route
         path, query = _target(flow.request)
+        body, unread = await _content(flow.request, self._options.current.max_body)
         trail.call = Call(
             provider=provider,
             dialect=dialect,
@@ -56,7 +58,8 @@ class Calls:
             path=path,
             query=query,
             headers=lower(flow.request.headers),
-            body=await _content(flow.request, self._options.current.max_body),
+            body=body,
+            unread=unread,
         )
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -126,18 +129,20 @@ def _target(request: http.Request) -> tuple[str, str]:
     return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query
 
 
-async def _content(request: http.Request, limit: int) -> bytes:
-    """The body with its content-encoding undone; as sent where that cannot be done."""
+async def _content(request: http.Request, limit: int) -> tuple[bytes, Reason | None]:
+    """The body with its content-encoding undone; as sent, and why, where that cannot be done."""
     raw = request.raw_content or b""
     coding = request.headers.get("content-encoding", "")
     if not coding or not raw:
-        return raw
+        return raw, None
     try:
         with suppress(TooLarge):
-            return decode(raw, coding, min(INLINE, limit))
-        return await asyncio.to_thread(decode, raw, coding, limit)
+            return decode(raw, coding, min(INLINE, limit)), None
+        return await asyncio.to_thread(decode, raw, coding, limit), None
+    except TooLarge:
+        return raw, Reason.TOO_LARGE
     except CodingError:
-        return raw
+        return raw, Reason.ENCODING
 
 
 def _is_rpc(message: http.Message) -> bool:

@@ -61,6 +61,8 @@ def decide(
         return Bypass(Reason.POLICY)
     if len(call.body) > max_body:
         return Bypass(Reason.TOO_LARGE)
+    if call.unread:  # what cannot be read may ask for anything
+        return Bypass(call.unread)
     if any(name == "range" or name.startswith("if-") for name, _ in call.headers):
         return Bypass(Reason.CONDITIONAL)
     if header(call.headers, "x-use-cache").lower() in ("0", "false"):  # Hugging Face's own word

@@ -6,7 +6,7 @@ from typing import Literal
 
 from mitmcache.exchange import Headers
 
-type Word = Literal["HIT", "MISS", "BYPASS", "STALE", "COALESCED"]
+type Word = Literal["HIT", "MISS", "BYPASS", "STALE"]
 
 STATUS_HEADERS = ("x-cache", "cf-aig-cache-status", "cache-status")
 
