@@ -17,7 +17,7 @@ ARROWS = {
     "tally": {"reasons"},
     "wire": {"wire"},
     "providers": {"providers", "reasons", "wire"},
-    "exchange": {"providers"},
+    "exchange": {"providers", "reasons"},
     "cache": {"cache", "exchange", "providers", "reasons", "units", "wire"},
     "store": {"store"},
 }
