@@ -195,7 +195,8 @@ async def test_a_disk_that_cannot_say_explains_nothing(rig: Rig, monkeypatch: py
     assert asked.response and asked.response.status_code == 504
 
 
-async def test_requests_are_compared_off_the_loop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("inline", [True, False])
+async def test_much_is_compared_off_the_loop(rig: Rig, inline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
     nearest = shape.nearest
 
@@ -204,9 +205,11 @@ async def test_requests_are_compared_off_the_loop(rig: Rig, monkeypatch: pytest.
         return nearest(mine, others)
 
     monkeypatch.setattr(shape, "nearest", spy)
+    if not inline:
+        monkeypatch.setattr(storage, "COMPARED_INLINE", 1)
     await rig.repeat(CHAT)
     await rig.ask(flow_of(CHAT.saying("goodbye"), cache_control="only-if-cached"))
-    assert threads and threading.main_thread() not in threads
+    assert [thread is threading.main_thread() for thread in threads] == [inline]
 
 
 async def test_statistics_count_what_was_accepted_before(rig: Rig, clock: Clock) -> None:

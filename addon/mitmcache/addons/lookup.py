@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 INLINE = 256 * 1024
 """A larger body is parsed in a thread: the event loop must not wait for it."""
+MISSED_AMONG = 8
+REFUSED_AMONG = 64
+"""Stored requests that a miss is compared with: few where the call goes on, and all this is is a hint."""
 
 
 class Lookup:
@@ -98,8 +101,10 @@ class Lookup:
         self._tally.misses += 1
         trail.outcome = Outcome("MISS", fwd=fwd)
         assert trail.body is not None
-        explaining = asyncio.create_task(self._storage.differs(trail.parts, trail.body))
-        if self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached:
+        refused = self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached
+        among = REFUSED_AMONG if refused else MISSED_AMONG
+        explaining = asyncio.create_task(self._storage.differs(trail.parts, trail.body, among))
+        if refused:
             differs = await explaining
             trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(differs))
             message = answers.explanation(differs)

@@ -33,6 +33,8 @@ CLOSE = 5.0
 """Seconds for writing what is queued at the end."""
 INLINE = 256 * 1024
 """A larger record is decoded in a thread: the event loop must not wait for it."""
+COMPARED_INLINE = 16 * 1024
+"""A larger request, or shapes of more bytes, are compared in a thread, for the same reason."""
 
 
 class Found(NamedTuple):
@@ -87,15 +89,22 @@ class Storage:
             pass
         return None
 
-    async def differs(self, parts: Ingredients, body: Body) -> list[str] | None:
-        """The places in which the most alike stored request differs; None: there is none to compare with."""
+    async def differs(self, parts: Ingredients, body: Body, among: int) -> list[str] | None:
+        """The places in which the most alike stored request differs; None: there is none to compare with.
+
+        It is looked for `among` so many, those used last.
+        """
         if self._disk is None:
             return None
         try:
-            stored = await self._disk.nearest(group(parts))
+            stored = await self._disk.nearest(group(parts), among)
         except StoreError:
             return None
-        return await asyncio.to_thread(self._compare, parts, body, stored) if stored else None
+        if not stored:
+            return None
+        if len(body.canonical) + sum(map(len, stored)) <= COMPARED_INLINE:
+            return self._compare(parts, body, stored)
+        return await asyncio.to_thread(self._compare, parts, body, stored)
 
     def _compare(self, parts: Ingredients, body: Body, stored: list[bytes]) -> list[str] | None:
         mine = shape.shape(parts, body, self._secret)
