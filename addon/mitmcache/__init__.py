@@ -7,7 +7,7 @@ Reading order, from the words to the machine:
 3. `wire`: bytes in, events out, whatever the chunking.
 4. `cache`: may this call be looked up, under which key, may its reply be kept, what does a client get.
    Pure, as is all of the above: no clock, no files, no mitmproxy.
-5. `store`: bytes by key, in memory, on disk, in a bucket.
+5. `store`: bytes by key, in memory and on disk.
 6. `addons`: the only part that knows mitmproxy. `default_addons()` is the pipeline, in order.
 """
 

@@ -1,5 +1,6 @@
 """The only importers of mitmproxy: one feature, one file, one class."""
 
+from mitmcache.addons.bundle import CaBundle
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
 from mitmcache.addons.control import Control
@@ -25,6 +26,7 @@ def default_addons() -> list[object]:
     storage = Storage(options, tally)
     return [
         options,
+        CaBundle(),
         Startup(),
         storage,
         Scope(options),

@@ -15,7 +15,7 @@ PREFIX = "llm_"
 
 
 class Startup:
-    """First in the list: what it pins must hold before any other addon looks."""
+    """What it pins must hold before any other addon looks."""
 
     def configure(self, updated: set[str]) -> None:
         # lazy: a hit needs no upstream and no DNS; eager would dial before every hit, and fail when offline
