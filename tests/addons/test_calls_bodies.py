@@ -15,6 +15,7 @@ from exchanges.openai import CHAT
 from mitmcache.addons import calls
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.options import Options
+from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.exchange import Call
 from mitmcache.providers.catalogue import user_host
@@ -116,7 +117,7 @@ async def test_a_body_that_cannot_be_decoded_is_taken_as_sent(coding: str, body:
     assert call and (call.body, call.unread) == (body, Reason.ENCODING if body else None)
 
 
-@pytest.mark.parametrize(("size", "inline"), [(calls.INLINE, True), (calls.INLINE + 1, False)])
+@pytest.mark.parametrize(("size", "inline"), [(INLINE, True), (INLINE + 1, False)])
 async def test_a_body_that_decodes_to_much_is_decoded_off_the_loop(
     size: int, inline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from addons.conftest import Clock
 from addons.flows import Rig, edit, flow, flow_of, reply_of, response, status, word
 from exchanges import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM
-from mitmcache.addons import capture
+from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.providers.base import Json
 from mitmcache.reasons import Reason
@@ -107,9 +107,9 @@ async def test_without_room_in_the_budget_a_reply_is_not_kept(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("size", "coding", "inline"),
     [
-        (capture.INLINE, "", True),
-        (capture.INLINE + 1, "", False),
-        (capture.INLINE + 1, "gzip", False),
+        (INLINE, "", True),
+        (INLINE + 1, "", False),
+        (INLINE + 1, "gzip", False),
     ],
 )
 async def test_a_large_reply_is_judged_off_the_loop(rig: Rig, size: int, coding: str, inline: bool) -> None:

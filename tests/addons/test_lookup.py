@@ -9,7 +9,7 @@ from addons.cases import STORING, aged, error, made_host
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, status, word
 from exchanges.openai import CHAT, CHAT_STREAM
-from mitmcache.addons import lookup
+from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.cache import key as keys
 from mitmcache.providers.base import Json
@@ -150,7 +150,7 @@ def threads_of(rig: Rig) -> list[threading.Thread]:
     return noted
 
 
-@pytest.mark.parametrize(("size", "inline"), [(lookup.INLINE, True), (lookup.INLINE + 1, False)])
+@pytest.mark.parametrize(("size", "inline"), [(INLINE, True), (INLINE + 1, False)])
 async def test_a_large_body_is_parsed_and_digested_off_the_loop(
     rig: Rig, size: int, inline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +177,7 @@ async def test_the_loop_goes_on_while_a_large_body_is_parsed(rig: Rig) -> None:
         assert opened.wait(5)
 
     rig.hosts(made_host(prune=prune))
-    body = b'{"a":"' + b"1" * lookup.INLINE + b'"}'
+    body = b'{"a":"' + b"1" * INLINE + b'"}'
     asking = asyncio.create_task(
         rig.ask(flow(url="https://api.made.example/v1/chat", body=body, headers=made.JSON))
     )

@@ -15,6 +15,7 @@ from made import RECORD
 from mitmcache.addons import storage
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
+from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.cache import record, shape
 from mitmcache.store.base import Entry, StoreError
@@ -83,7 +84,7 @@ async def test_a_damaged_record_that_cannot_be_removed_is_a_miss_all_the_same(
     assert await rig.storage.find(stored(rig, b"no record")) is None
 
 
-@pytest.mark.parametrize("size", [1000, storage.INLINE + 1000])
+@pytest.mark.parametrize("size", [1000, INLINE + 1000])
 async def test_a_large_record_is_decoded_off_the_loop(
     rig: Rig, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +98,7 @@ async def test_a_large_record_is_decoded_off_the_loop(
     monkeypatch.setattr(record, "decode", spy)
     blob = record.encode(replace(RECORD, body=secrets.token_bytes(size)))
     assert await rig.storage.find(stored(rig, blob))
-    assert [thread is threading.main_thread() for thread in threads] == [size < storage.INLINE]
+    assert [thread is threading.main_thread() for thread in threads] == [size < INLINE]
 
 
 # without a disk

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from mitmproxy import http
 
 from mitmcache.addons.options import Options
+from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import answered, new_trail, trail_of
 from mitmcache.exchange import Call, Headers
 from mitmcache.providers import catalogue
@@ -20,8 +21,6 @@ _SLASHES = re.compile("/{2,}")
 _SCHEME_PORTS = {"http": 80, "https": 443}
 MAX_BUFFERED = 1 << 20
 """A larger body that is none of our business is not collected before it is sent on."""
-INLINE = 256 * 1024
-"""What decodes to more is decoded in a thread: the event loop must not wait for it."""
 
 
 class Calls:

@@ -11,6 +11,7 @@ from mitmcache.addons import answers
 from mitmcache.addons.calls import length, lower
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
+from mitmcache.addons.threads import INLINE, run_for
 from mitmcache.addons.trail import Trail, trail_of
 from mitmcache.cache import admit, policy
 from mitmcache.cache.status import Outcome
@@ -22,9 +23,6 @@ from mitmcache.tally import Tally
 from mitmcache.wire.forms import reader_for
 
 logger = logging.getLogger(__name__)
-
-INLINE = 256 * 1024
-"""A larger reply is judged in a thread: the event loop must not wait for it."""
 
 
 class Capture:
@@ -115,10 +113,7 @@ class Capture:
                 plain = await asyncio.to_thread(admit.decoded, reply, limit)
             if isinstance(plain, Reason):
                 return plain
-            if len(plain.body) <= INLINE:
-                reason = admit.admit(trail.call, plain)
-            else:
-                reason = await asyncio.to_thread(admit.admit, trail.call, plain)
+            reason = await run_for(len(plain.body), admit.admit, trail.call, plain)
         except Exception:
             # open: what cannot be judged is not kept
             logger.warning("mitmcache: a reply could not be judged", exc_info=True)

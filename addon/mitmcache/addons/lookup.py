@@ -10,6 +10,7 @@ from mitmcache.addons import answers, listeners
 from mitmcache.addons.calls import host_of
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Found, Storage
+from mitmcache.addons.threads import run_for
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
 from mitmcache.cache.policy import Bypass, Freshness, Mode
@@ -22,8 +23,6 @@ from mitmcache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-INLINE = 256 * 1024
-"""A larger body is parsed in a thread: the event loop must not wait for it."""
 MISSED_AMONG = 8
 REFUSED_AMONG = 64
 """Stored requests that a miss is compared with: few where the call goes on, and all this is is a hint."""
@@ -86,8 +85,7 @@ class Lookup:
             return Reason.SIGV4
         owner = scope.label(shared_by, who, user)
         trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
-        large = len(call.body) > INLINE
-        trail.key = await asyncio.to_thread(key.digest, trail.parts) if large else key.digest(trail.parts)
+        trail.key = await run_for(len(call.body), key.digest, trail.parts)
         return decision
 
     async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:
@@ -141,9 +139,7 @@ class Lookup:
 
 async def _read_body(call: Call) -> body.Body:
     content_type = next((value for name, value in call.headers if name == "content-type"), "")
-    if len(call.body) <= INLINE:
-        return body.read(call.body, content_type, call.dialect)
-    return await asyncio.to_thread(body.read, call.body, content_type, call.dialect)
+    return await run_for(len(call.body), body.read, call.body, content_type, call.dialect)
 
 
 def _answer(flow: http.HTTPFlow, trail: Trail, response: http.Response) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mitmproxy import exceptions
 
 from mitmcache.addons.options import Options
+from mitmcache.addons.threads import run_for
 from mitmcache.cache import record, shape
 from mitmcache.cache.body import Body
 from mitmcache.cache.key import Ingredients, group
@@ -31,10 +32,8 @@ SETTLE = 1.0
 """Seconds that a caller waits for the very answer that has just gone by."""
 CLOSE = 5.0
 """Seconds for writing what is queued at the end."""
-INLINE = 256 * 1024
-"""A larger record is decoded in a thread: the event loop must not wait for it."""
 COMPARED_INLINE = 16 * 1024
-"""A larger request, or shapes of more bytes, are compared in a thread, for the same reason."""
+"""A larger request, or shapes of more bytes, are compared in a thread: it takes longer than parsing."""
 
 
 class Found(NamedTuple):
@@ -77,9 +76,7 @@ class Storage:
         if found is None:
             return None
         try:
-            if len(found.blob) <= INLINE:
-                return Found(record.decode(found.blob, key), found.tier)
-            return Found(await asyncio.to_thread(record.decode, found.blob, key), found.tier)
+            return Found(await run_for(len(found.blob), record.decode, found.blob, key), found.tier)
         except record.Corrupt as error:
             self._tally.corrupt += 1
             logger.warning("mitmcache: a damaged record was removed: %s", error)
