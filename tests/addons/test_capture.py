@@ -127,6 +127,13 @@ async def test_a_large_reply_is_judged_off_the_loop(rig: Rig, size: int, coding:
     assert [thread is threading.main_thread() for thread in threads] == [inline]
 
 
+@pytest.mark.parametrize("exchange", [CHAT, CHAT_STREAM], ids=["whole", "streamed"])
+async def test_a_reply_that_its_caller_does_not_want_kept_says_so(rig: Rig, exchange: Exchange) -> None:
+    asked = await rig.call(flow_of(exchange, cache_control="no-store"), reply_of(exchange))
+    assert status(asked).endswith("fwd-status=200; detail=no-store")
+    assert await dropped(rig) == {"no-store": 1}
+
+
 # an expired answer instead of a failure
 
 

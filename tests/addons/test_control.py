@@ -38,6 +38,9 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
         "bypassed": {"skip": 1},
         "dropped": {},
         "entries": 1,
+        "lookup_failed": 0,
+        "lookup_timeout": 0,
+        "queue_full": 0,
         "write_failed": 0,
     }
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.cache.status import STATUS_HEADERS, Outcome, cache_status, headers
+from mitmcache.cache.status import Outcome, cache_status, headers
 
 STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
 TOKEN = r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*"
@@ -94,4 +94,4 @@ def test_the_other_headers_say_the_same(outcome: Outcome, expected: tuple[str, s
     told = dict(headers(outcome))
     assert (told["x-cache"], told["cf-aig-cache-status"], told.get("age")) == expected
     assert told["cache-status"] == cache_status(outcome)
-    assert set(STATUS_HEADERS) == told.keys() - {"age"}
+    assert told.keys() - {"age"} == {"x-cache", "cf-aig-cache-status", "cache-status"}

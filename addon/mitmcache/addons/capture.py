@@ -82,11 +82,17 @@ class Capture:
         )
 
     def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
-        """What is known so far: the upstream's status and, on a miss, where the nearest request differs."""
+        """What is known so far: the upstream's status and, on a miss, where the nearest request differs.
+
+        A reply that its caller does not want kept is counted here: no other hook will look at it.
+        """
         assert trail.outcome is not None
         outcome = replace(trail.outcome, fwd_status=response.status_code)
         differs = trail.differs
-        if differs and differs.done() and not differs.cancelled() and not differs.exception():
+        if trail.lookup and not trail.lookup.write:
+            self._tally.dropped[Reason.NO_STORE] += 1
+            outcome = replace(outcome, detail=Reason.NO_STORE)
+        elif differs and differs.done() and not differs.cancelled() and not differs.exception():
             outcome = replace(outcome, detail=answers.places(differs.result()))
         return outcome
 

@@ -114,8 +114,16 @@ class Storage:
         if self._disk is None:
             return {**counted, "entries": len(self.tiers.memory), "bytes": self.tiers.memory.bytes}
         await self._disk.flush(SETTLE)
-        stats = await self._disk.stats()
-        return {**counted, "entries": stats.entries, "bytes": stats.bytes, "write_failed": stats.write_failed}
+        disk = await self._disk.stats()
+        return {
+            **counted,
+            "entries": disk.entries,
+            "bytes": disk.bytes,
+            "lookup_failed": self.tiers.lookup_failed,
+            "lookup_timeout": self.tiers.lookup_timeout,
+            "queue_full": disk.queue_full,
+            "write_failed": disk.write_failed,
+        }
 
     def _open(self, settings: Settings) -> None:
         disk = DiskStore(settings.data_dir, settings.disk, now=time.time)

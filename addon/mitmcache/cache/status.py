@@ -8,8 +8,6 @@ from mitmcache.exchange import Headers
 
 type Word = Literal["HIT", "MISS", "BYPASS", "STALE"]
 
-STATUS_HEADERS = ("x-cache", "cf-aig-cache-status", "cache-status")
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
