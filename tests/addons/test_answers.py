@@ -107,6 +107,7 @@ def test_an_explanation_names_the_first_few_places() -> None:
     assert answers.places(None) == answers.places([]) == ""
     assert answers.explanation(["a"]).endswith("differs in: a")
     assert "nothing like it" in answers.explanation(None)
+    assert "too old" in answers.explanation([])
 
 
 def test_a_lifetime_without_end_is_written_as_none() -> None:

@@ -60,8 +60,11 @@ def places(differs: list[str] | None) -> str:
 
 
 def explanation(differs: list[str] | None) -> str:
-    if not differs:
+    """A miss in a sentence, from what `Storage.differs` gives."""
+    if differs is None:
         return "not in the cache, and nothing like it is: no request of this credential to this host"
+    if not differs:
+        return "in the cache, but too old for this request"
     return f"not in the cache; the nearest stored request differs in: {places(differs)}"
 
 
