@@ -16,7 +16,7 @@ from bench import measure, table, traffic  # noqa: E402
 from bench.measure import BenchError, Rounds, Target  # noqa: E402
 from bench.upstream import Upstream  # noqa: E402
 from mitmcache.demo import certificate  # noqa: E402
-from mitmcache.demo.proxy import ADDON, Proxy, ProxyError  # noqa: E402
+from mitmcache.demo.proxy import Proxy, ProxyError  # noqa: E402
 
 BARE = Path(__file__).with_name("bare.py")
 # ours pins the first; and what is logged or printed for each flow is not what is compared
@@ -51,7 +51,7 @@ async def _bench(folder: Path, rounds: Rounds) -> None:
     answer.write_bytes(traffic.chat_answer())
     async with Upstream(pem) as upstream, AsyncExitStack() as stack:
 
-        async def start(script: Path, answer: str = "", **options: str) -> Proxy:
+        async def start(script: Path | None, answer: str = "", **options: str) -> Proxy:
             proxy = Proxy(
                 folder / "confdir",
                 upstream.port,
@@ -68,7 +68,7 @@ async def _bench(folder: Path, rounds: Rounds) -> None:
                 ) from None
 
         # the first one makes the authority that the others share
-        ours = await start(ADDON, llm_data_dir=str(folder / "data"))
+        ours = await start(None, llm_data_dir=str(folder / "data"))
         answering, forwarding = await asyncio.gather(start(BARE, str(answer)), start(BARE))
         through = _trusting(ours.ca_file)
         await _measure(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-ADDON = Path(__file__).parents[2] / "main.py"
+PACKAGES = Path(__file__).parents[2]
+ADDON = "from mitmcache.addons import default_addons\n\naddons = default_addons()\n"
 REDIRECT = Path(__file__).with_name("redirect.py")
 READY = re.compile(r"ready: proxy http://127\.0\.0\.1:(\d+)")
 START = 30.0
@@ -28,14 +29,14 @@ class ProxyError(Exception):
 class Proxy:
     """Runs inside `async with`. Its dials all end at `upstream_port`, whose certificate is `trusted`.
 
-    `script` must say `ready: proxy http://127.0.0.1:<port>` when it is, as our own does. `confdir` gets
+    `script`, instead of ours, must say `ready: proxy http://127.0.0.1:<port>` when it is. `confdir` gets
     mitmproxy's CA, and may be shared. A proxy that ran before with the same `options` is taken up again.
     """
 
     confdir: Path
     upstream_port: int
     trusted: Path
-    script: Path = ADDON
+    script: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
@@ -86,6 +87,10 @@ class Proxy:
         redirect = self.confdir / REDIRECT.name
         self.confdir.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REDIRECT, redirect)
+        script = self.script
+        if script is None:  # written, since an installed package has no script beside it
+            script = self.confdir / "mitmcache_addon.py"
+            script.write_text(ADDON, encoding="utf-8")
         options = {
             "confdir": str(self.confdir),
             "listen_host": "127.0.0.1",
@@ -95,12 +100,13 @@ class Proxy:
         }
         sets = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
         mitmdump = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
-        return [sys.executable, "-c", mitmdump, "-s", str(redirect), "-s", str(self.script), *sets]
+        return [sys.executable, "-c", mitmdump, "-s", str(redirect), "-s", str(script), *sets]
 
     def _environment(self) -> dict[str, str]:
         return {
             **without_proxies(os.environ),
             "UPSTREAM_PORT": str(self.upstream_port),
+            "PYTHONPATH": os.pathsep.join([str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "PYTHONUNBUFFERED": "1",
             **self.environment,
         }
