@@ -160,6 +160,15 @@ async def test_damage_that_is_met_while_running_is_mended_at_the_next_start(
     assert await store.get(key(1)) == entry(1).blob
 
 
+async def test_rubbish_in_the_lock_file_does_not_keep_the_store_closed(
+    open_disk: OpenDisk, tmp_path: Path
+) -> None:
+    (tmp_path / "opening.lock").write_bytes(b"rubbish" * 100)
+    store = open_disk()
+    assert store.put(entry(1)) and await store.flush(10)
+    assert await store.get(key(1)) == entry(1).blob
+
+
 async def test_a_healthy_database_under_suspicion_is_kept(open_disk: OpenDisk, tmp_path: Path) -> None:
     store = open_disk()
     store.put(entry("a"))

@@ -134,6 +134,8 @@ def _opening(folder: Path) -> Iterator[None]:
     """One process at a time. SQLite's own lock on an empty file: it works everywhere and dies with us."""
     lock = folder / "opening.lock"
     _create_private(lock)
+    if lock.stat().st_size:  # nobody writes to it; with rubbish in it, it would be no database to lock
+        os.truncate(lock, 0)
     with contextlib.closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         yield
