@@ -3,11 +3,12 @@
 import re
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.tools import (
     JsonListener,
     Operations,
+    alike,
     asks_stream,
     dig,
     fault_of,
@@ -89,14 +90,6 @@ class CompleteListener(JsonListener):
         self.ended = self.ended or document.get("stop_reason") is not None
 
 
-def listen(provider: Provider) -> Listener:
-    return MessagesListener()
-
-
-def listen_complete(provider: Provider) -> Listener:
-    return CompleteListener()
-
-
 _HEADERS = ("anthropic-version", "anthropic-beta")
 _IN_PATH = model_in(r"/models/(?!count-tokens:)([^/:]+)")
 
@@ -112,7 +105,7 @@ MESSAGES = Dialect(
     streams=asks_stream,
     refuse=refuse,
     judge=judge,
-    listen=listen,
+    listen=alike(MessagesListener),
 )
 COUNT_TOKENS = Dialect(
     "anthropic.count_tokens",
@@ -134,7 +127,7 @@ COMPLETE = Dialect(
     set_headers=("anthropic-beta",),
     volatile_query=("beta",),
     judge=judge_complete,
-    listen=listen_complete,
+    listen=alike(CompleteListener),
 )
 
 

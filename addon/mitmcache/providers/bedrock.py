@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from mitmcache.providers import anthropic, openai
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import ChatListener
 from mitmcache.providers.openai_chat import judge as judge_chat
 from mitmcache.providers.tools import (
     JsonListener,
+    alike,
     dicts,
     dig,
     fault_of,
@@ -72,10 +73,6 @@ class ConverseListener(JsonListener):
                 self.ended = self._stopped
 
 
-def listen(provider: Provider) -> Listener:
-    return ConverseListener()
-
-
 def prune_invoke(body: Json) -> None:
     """A Claude's body is Anthropic's own."""
     if isinstance(dig(body, "anthropic_version"), str):
@@ -128,10 +125,6 @@ class InvokeListener(JsonListener):
         return super().verdict(clean_end=clean_end) or inner
 
 
-def listen_invoke(provider: Provider) -> Listener:
-    return InvokeListener(provider)
-
-
 def streams(path: str, body: Json) -> bool:
     return path.endswith("-stream")
 
@@ -148,7 +141,7 @@ CONVERSE = Dialect(
     model=_IN_PATH,
     streams=streams,
     judge=judge,
-    listen=listen,
+    listen=alike(ConverseListener),
 )
 INVOKE = Dialect(
     "bedrock.invoke",
@@ -159,7 +152,7 @@ INVOKE = Dialect(
     model=_IN_PATH,
     streams=streams,
     judge=judge_invoke,
-    listen=listen_invoke,
+    listen=InvokeListener,
 )
 COUNT_TOKENS = Dialect(
     "bedrock.count_tokens",

@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from mitmcache.providers import openai
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_media import RERANK, TOKENIZE, TRANSCRIPTIONS
-from mitmcache.providers.tools import JsonListener, broken, dicts, dig, having, is_word, post
+from mitmcache.providers.tools import JsonListener, alike, broken, dicts, dig, having, is_word, post
 from mitmcache.reasons import Reason
 
 
@@ -61,22 +61,14 @@ class V1Listener(JsonListener):
             self.ended = True
 
 
-def listen_v2(provider: Provider) -> Listener:
-    return V2Listener()
-
-
-def listen_v1(provider: Provider) -> Listener:
-    return V1Listener()
-
-
-V2_CHAT = Dialect("cohere.v2.chat", "chat", volatile=("priority",), judge=judge_v2, listen=listen_v2)
+V2_CHAT = Dialect("cohere.v2.chat", "chat", volatile=("priority",), judge=judge_v2, listen=alike(V2Listener))
 V1_CHAT = Dialect(
     "cohere.v1.chat",
     "chat",
     volatile=("priority",),
     refuse=refuse_v1,
     judge=judge_v1,
-    listen=listen_v1,
+    listen=alike(V1Listener),
 )
 EMBED = Dialect("cohere.embed", "embeddings", judge=having("embeddings"))
 

@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 from mitmcache.providers import anthropic, openai
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.tools import (
     JsonListener,
     Operations,
+    alike,
     asks_stream,
     dicts,
     dig,
@@ -62,10 +63,6 @@ class GenerateListener(JsonListener):
         return bool(self._finished) and all(self._finished.values())
 
 
-def listen(provider: Provider) -> Listener:
-    return GenerateListener()
-
-
 def judge(document: Json) -> Reason | None:
     """Judges one reply, or all the elements of a stream that is one JSON array."""
     listener = GenerateListener()
@@ -111,10 +108,6 @@ class InteractionListener(JsonListener):
             self.ended = True
 
 
-def listen_interaction(provider: Provider) -> Listener:
-    return InteractionListener()
-
-
 def streams(path: str, body: Json) -> bool:
     return path.endswith(":streamGenerateContent")
 
@@ -130,7 +123,7 @@ GENERATE = Dialect(
     model=_IN_PATH,
     streams=streams,
     judge=judge,
-    listen=listen,
+    listen=alike(GenerateListener),
 )
 EMBED = Dialect(
     "gemini.embed",
@@ -161,7 +154,7 @@ INTERACTIONS = Dialect(
     streams=asks_stream,
     refuse=refuse_interaction,
     judge=judge_interaction,
-    listen=listen_interaction,
+    listen=alike(InteractionListener),
 )
 
 _VERSION = r"/v\d\w*"

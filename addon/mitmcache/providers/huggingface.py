@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from mitmcache.providers import openai
-from mitmcache.providers.base import Dialect, Json, Listener, Provider
+from mitmcache.providers.base import Dialect, Json, Provider
 from mitmcache.providers.openai_chat import CHAT
-from mitmcache.providers.tools import ANYWHERE, JsonListener, dig, model_in, post
+from mitmcache.providers.tools import ANYWHERE, JsonListener, alike, dig, model_in, post
 from mitmcache.reasons import Reason
 
 
@@ -20,17 +20,13 @@ class TaskListener(JsonListener):
         self.ended = self.ended or last
 
 
-def listen(provider: Provider) -> Listener:
-    return TaskListener()
-
-
 TASK = Dialect(
     "hf.task",
     "inference_task",
     volatile=("options.wait_for_model", "options.use_cache"),
     model=model_in(r"/(?:models|pipeline/[^/]+)/(.+?)(?:/pipeline/.*)?$"),
     refuse=refuse,
-    listen=listen,
+    listen=alike(TaskListener),
     opaque=True,
 )
 

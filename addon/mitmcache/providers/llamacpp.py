@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
-from mitmcache.providers.tools import JsonListener, dig
+from mitmcache.providers.base import Dialect, Json, no_error
+from mitmcache.providers.tools import JsonListener, alike, dig
 from mitmcache.reasons import Reason
 
 
@@ -21,14 +21,10 @@ class CompletionListener(JsonListener):
         self.ended = self.ended or document.get("stop") is True
 
 
-def listen(provider: Provider) -> Listener:
-    return CompletionListener()
-
-
 COMPLETION = Dialect(
     "llamacpp.completion",
     "text_completion",
     volatile=("id_slot", "cache_prompt"),
     judge=judge,
-    listen=listen,
+    listen=alike(CompletionListener),
 )

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
-from mitmcache.providers.tools import JsonListener, dig, having
+from mitmcache.providers.base import Dialect, Json, no_error
+from mitmcache.providers.tools import JsonListener, alike, dig, having
 from mitmcache.reasons import Reason
 
 
@@ -28,10 +28,6 @@ class ChatListener(JsonListener):
         self.ended = self.ended or document.get("done") is True
 
 
-def listen(provider: Provider) -> Listener:
-    return ChatListener()
-
-
 CHAT = Dialect(
     "ollama.chat",
     "chat",
@@ -39,7 +35,7 @@ CHAT = Dialect(
     streams=streams,
     refuse=refuse,
     judge=judge,
-    listen=listen,
+    listen=alike(ChatListener),
 )
 EMBED = Dialect(
     "ollama.embed",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.tools import JsonListener, asks_stream, broken, dicts, dig, fault_of, model_in
 from mitmcache.reasons import Reason
 
@@ -89,10 +89,6 @@ class ChatListener(JsonListener):
         return bool(self._finished) and all(self._finished.values())
 
 
-def listen(provider: Provider) -> Listener:
-    return ChatListener(provider)
-
-
 def _completion(name: str, operation: str, *volatile: str) -> Dialect:
     return Dialect(
         name,
@@ -102,7 +98,7 @@ def _completion(name: str, operation: str, *volatile: str) -> Dialect:
         streams=asks_stream,
         refuse=refuse,
         judge=judge,
-        listen=listen,
+        listen=ChatListener,
     )
 
 

@@ -1,10 +1,11 @@
 """OpenAI's smaller operations, and those that others added beside them."""
 
+from functools import partial
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, no_error
 from mitmcache.providers.openai_chat import in_path
-from mitmcache.providers.tools import MarkerListener, asks_stream, dicts, dig, having, is_word
+from mitmcache.providers.tools import MarkerListener, alike, asks_stream, dicts, dig, having, is_word
 from mitmcache.reasons import Reason
 
 
@@ -35,18 +36,6 @@ class ImagesListener(MarkerListener):
         return self._images > 0
 
 
-def listen_images(provider: Provider) -> Listener:
-    return ImagesListener()
-
-
-def listen_speech(provider: Provider) -> Listener:
-    return MarkerListener("speech.audio.done")
-
-
-def listen_transcription(provider: Provider) -> Listener:
-    return MarkerListener("transcript.text.done", "transcription.done")  # OpenAI's, Mistral's
-
-
 def streams_speech(path: str, body: Json) -> bool:
     return is_word(dig(body, "stream_format"), "sse") or asks_stream(path, body)
 
@@ -73,14 +62,14 @@ IMAGES = Dialect(
     streams=asks_stream,
     refuse=refuse_images,
     judge=judge_images,
-    listen=listen_images,
+    listen=alike(ImagesListener),
 )
 SPEECH = Dialect(
     "openai.audio.speech",
     "speech",
     model=in_path,
     streams=streams_speech,
-    listen=listen_speech,
+    listen=alike(partial(MarkerListener, "speech.audio.done")),
     opaque=True,
 )
 TRANSCRIPTIONS = Dialect(
@@ -89,7 +78,8 @@ TRANSCRIPTIONS = Dialect(
     model=in_path,
     streams=asks_stream,
     judge=no_error,
-    listen=listen_transcription,
+    # OpenAI's, Mistral's
+    listen=alike(partial(MarkerListener, "transcript.text.done", "transcription.done")),
     opaque=True,
 )
 RERANK = Dialect("rerank", "rerank", model=in_path, judge=having("results", "data"))

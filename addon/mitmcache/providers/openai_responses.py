@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mitmcache.providers.base import Dialect, Json, Listener, Provider, no_error
+from mitmcache.providers.base import Dialect, Json, no_error
 from mitmcache.providers.openai_chat import CLIENT_MARKS, in_path
-from mitmcache.providers.tools import JsonListener, broken, dicts, dig, having, is_word
+from mitmcache.providers.tools import JsonListener, alike, broken, dicts, dig, having, is_word
 from mitmcache.reasons import Reason
 
 INTERNAL = "internal_chat_message_metadata_passthrough"
@@ -78,10 +78,6 @@ class ResponsesListener(JsonListener):
         self.ended = True
 
 
-def listen(provider: Provider) -> Listener:
-    return ResponsesListener()
-
-
 RESPONSES = Dialect(
     "openai.responses",
     "chat",
@@ -90,7 +86,7 @@ RESPONSES = Dialect(
     model=in_path,
     refuse=refuse,
     judge=judge,
-    listen=listen,
+    listen=alike(ResponsesListener),
 )
 INPUT_TOKENS = Dialect(
     "openai.responses.input_tokens",

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from mitmcache.providers.base import Dialect, Json, Listener, body_model, no_error
+from mitmcache.providers.base import Dialect, Json, Listener, Provider, body_model, no_error
 from mitmcache.reasons import Reason
 from mitmcache.wire.events import Event
 
@@ -181,3 +181,8 @@ class MarkerListener(JsonListener):
 
     def told(self, name: str, document: dict[str, Any]) -> None:
         self.ended = self.ended or is_word(document.get("type") or name, *self._markers)
+
+
+def alike(kind: Callable[[], Listener]) -> Callable[[Provider], Listener]:
+    """For `Dialect.listen`, where every provider's streams are heard in the same way."""
+    return lambda provider: kind()
