@@ -12,6 +12,7 @@ import exchanges
 from e2e import certs
 from e2e.client import client
 from e2e.proxy import ProxyProcess, Tool
+from e2e.recorded import RecordedUpstream
 from e2e.upstream import ScriptedUpstream
 
 OTHERS = ("plain.example", "*.plain.example", "llm.corp.example", "xn--bcher-kva.example")
@@ -24,6 +25,12 @@ def upstream_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scrip
     names = {exchange.host.partition(":")[0] for exchange in exchanges.ALL} | set(OTHERS)
     made = certs.make(tmp_path_factory.mktemp("upstream"), sorted(names))
     with ScriptedUpstream(made) as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedUpstream]:
+    with RecordedUpstream(tmp_path_factory.mktemp("recorded")) as upstream:
         yield upstream
 
 

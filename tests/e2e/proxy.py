@@ -12,10 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from e2e.process import Memory, Process, ProcessError
-from e2e.upstream import ScriptedUpstream
 
 ADDON = Path(__file__).parents[2] / "addon" / "main.py"
 REDIRECT = Path(__file__).with_name("redirect.py")
@@ -29,6 +28,16 @@ type Tool = Literal["mitmdump", "mitmweb"]
 type Stats = dict[str, Any]
 
 
+class Upstream(Protocol):
+    """Where the proxy dials, and whom it trusts there."""
+
+    port: int
+    tls_port: int
+
+    @property
+    def ca_file(self) -> Path: ...
+
+
 @dataclass
 class ProxyProcess:
     """Started with `with`, or `start()` and `stop()`; may be started again, with the same data.
@@ -36,7 +45,7 @@ class ProxyProcess:
     All dials of the proxy go to `upstream`, whose authority it trusts. `options` are mitmproxy's and ours.
     """
 
-    upstream: ScriptedUpstream
+    upstream: Upstream
     folder: Path
     confdir: Path
     options: Mapping[str, str] = field(default_factory=dict)

@@ -38,15 +38,9 @@ type Answer = tuple[int, str, bytes]
 """Status, content-type, decoded body."""
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedUpstream]:
-    with RecordedUpstream(tmp_path_factory.mktemp("recorded")) as upstream:
-        yield upstream
-
-
 @pytest.fixture
 def through(recorded: RecordedUpstream, confdir: Path, tmp_path: Path) -> Iterator[ProxyProcess]:
-    with ProxyProcess(recorded, tmp_path / "proxy", confdir) as proxy:  # type: ignore[arg-type]
+    with ProxyProcess(recorded, tmp_path / "proxy", confdir) as proxy:
         yield proxy
 
 

@@ -15,8 +15,8 @@ from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
 from mitmcache.cache.policy import Bypass, Freshness, Mode
 from mitmcache.cache.scope import Scope
-from mitmcache.cache.status import Outcome
-from mitmcache.exchange import Call
+from mitmcache.cache.status import Outcome, Word
+from mitmcache.exchange import Call, header
 from mitmcache.providers import catalogue
 from mitmcache.reasons import Reason
 from mitmcache.tally import Tally
@@ -124,8 +124,8 @@ class Lookup:
             return fresh.value
         self._tally.hits += 1
         trail.tier = found.tier
-        word = "HIT" if fresh is Freshness.FRESH else "STALE"
-        trail.outcome = Outcome(word, ttl=age.ttl, age=age.age)  # type: ignore[arg-type]
+        word: Word = "HIT" if fresh is Freshness.FRESH else "STALE"
+        trail.outcome = Outcome(word, ttl=age.ttl, age=age.age)
         _answer(flow, trail, answers.from_record(flow.request, record, trail.outcome))
         return ""
 
@@ -138,7 +138,7 @@ class Lookup:
 
 
 async def _read_body(call: Call) -> body.Body:
-    content_type = next((value for name, value in call.headers if name == "content-type"), "")
+    content_type = header(call.headers, "content-type")
     return await run_for(len(call.body), body.read, call.body, content_type, call.dialect)
 
 

@@ -51,10 +51,7 @@ _trails: WeakKeyDictionary[http.HTTPFlow, Trail] = WeakKeyDictionary()
 
 def trail_of(flow: http.HTTPFlow) -> Trail:
     """The flow's own, made at first sight. It goes with the flow."""
-    trail = _trails.get(flow)
-    if trail is None:
-        trail = _trails[flow] = Trail()
-    return trail
+    return _trails.get(flow) or new_trail(flow)
 
 
 def new_trail(flow: http.HTTPFlow) -> Trail:
