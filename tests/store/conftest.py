@@ -2,6 +2,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ async def open_disk(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenDisk]:
     """Opens a DiskStore, in `tmp_path` and of 100 MB unless told otherwise, and closes it after the test."""
     stores: list[DiskStore] = []
 
-    def open_one(folder: Path = tmp_path, max_bytes: int = 100_000_000, **limits: int) -> DiskStore:
-        store = DiskStore(folder, max_bytes, now=clock, **limits)
+    def open_one(folder: Path = tmp_path, max_bytes: int = 100_000_000, **more: Any) -> DiskStore:
+        store = DiskStore(folder, max_bytes, now=clock, **more)
         store.open()
         stores.append(store)
         return store

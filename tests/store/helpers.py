@@ -1,5 +1,6 @@
 """What the tests of the disk store share."""
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.schema import DATABASE
@@ -50,6 +53,12 @@ def locked(folder: Path) -> Iterator[None]:
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         yield
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What has been warned of; nothing may be louder."""
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def query(folder: Path, sql: str) -> list[tuple[object, ...]]:

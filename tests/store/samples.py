@@ -3,7 +3,8 @@
 import hashlib
 from dataclasses import replace
 
-from mitmcache.store.base import Entry
+from mitmcache.store.base import Blob, Entry, Staged
+from mitmcache.store.disk import DiskStore
 
 CHECK_BYTES = 32
 
@@ -19,7 +20,9 @@ def blob(key: str, size: int, variant: int = 0) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def belongs(key: str, blob: bytes) -> bool:
+def belongs(key: str, blob: Blob | None) -> bool:
+    if not isinstance(blob, bytes):
+        return False
     body, check = blob[:-CHECK_BYTES], blob[-CHECK_BYTES:]
     return body.startswith(bytes.fromhex(key)) and hashlib.sha256(body).digest() == check
 
@@ -27,3 +30,10 @@ def belongs(key: str, blob: bytes) -> bool:
 def entry(name: object, size: int = 1000, variant: int = 0, **more: object) -> Entry:
     made = Entry(key(name), blob(key(name), size, variant))
     return replace(made, **more)  # type: ignore[arg-type]  # the caller names Entry's own fields
+
+
+def stage(store: DiskStore, name: object, size: int, variant: int = 0, **more: object) -> Entry:
+    """An entry whose blob is a finished file."""
+    path = store.stage()
+    path.write_bytes(blob(key(name), size, variant))
+    return replace(Entry(key(name), Staged(path, size)), **more)  # type: ignore[arg-type]  # Entry's own fields

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmcache.store.base import Entry, Store, StoreError
+from mitmcache.store.base import Blob, Entry, Store, StoreError
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.memory import MemoryStore
 from mitmcache.store.tiers import Tiers
@@ -18,7 +18,7 @@ MAX = 100_000_000
 class Written(DiskStore):
     """A DiskStore whose every read comes from the disk and not from what is queued."""
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str) -> Blob | None:
         await self.flush(10)
         return await super().get(key)
 

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.store.base import Entry
+from mitmcache.store.base import Entry, Staged
 from mitmcache.store.memory import ENTRY_OVERHEAD, MemoryStore
 from store.samples import entry, key
 
@@ -53,6 +55,14 @@ async def test_an_entry_too_large_to_keep_takes_its_predecessor_away() -> None:
     store = MemoryStore(4 * COST)
     store.put(entry("a"))
     assert not store.put(entry("a", 2000))
+    assert await store.get(key("a")) is None
+    assert (len(store), store.bytes) == (0, 0)
+
+
+async def test_a_file_is_not_kept_and_takes_its_predecessor_away() -> None:
+    store = MemoryStore(4 * COST)
+    store.put(entry("a"))
+    assert not store.put(Entry(key("a"), Staged(Path("nowhere"), 10)))
     assert await store.get(key("a")) is None
     assert (len(store), store.bytes) == (0, 0)
 

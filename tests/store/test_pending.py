@@ -1,4 +1,6 @@
+import threading
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -6,8 +8,13 @@ from mitmcache.store.pending import BATCH, CHANGE_OVERHEAD, MAX_TOUCHED, Change,
 from store.samples import entry, key
 
 
-def pending(max_bytes: int = 10_000_000, max_count: int = 10_000, puts: int = 0) -> Pending:
-    queue = Pending(max_bytes, max_count)
+def pending(
+    max_bytes: int = 10_000_000,
+    max_count: int = 10_000,
+    puts: int = 0,
+) -> Pending:
+    dropped: list[Path] = []
+    queue = Pending(max_bytes, max_count, 1 << 30, dropped.append)
     for n in range(puts):
         assert put(queue, n)
     return queue
@@ -166,3 +173,33 @@ def test_touches_are_bounded_and_the_latest_counts() -> None:
     assert queue.touched == MAX_TOUCHED
     assert queue.take_touched(2) == {"0": 2.0, "1": 1.0}
     assert queue.touched == MAX_TOUCHED - 2
+
+
+def test_the_first_change_is_taken_at_once_and_what_comes_meanwhile_is_the_next_batch() -> None:
+    queue = pending()
+    taken: list[int] = []
+    writer = threading.Thread(target=lambda: taken.append(len(queue.take(60))))
+    writer.start()
+    put(queue, 0)
+    writer.join(30)
+    assert taken == [1]
+    for n in range(1, 4):
+        put(queue, n)
+    queue.done()
+    assert len(cycle(queue)) == 3
+
+
+def test_waking_ends_the_wait_once() -> None:
+    queue = pending()
+    queue.wake()
+    assert queue.take(3600) == []
+    assert queue.take(0) == []
+
+
+def test_every_put_has_a_version_of_its_own() -> None:
+    queue = pending(puts=1)
+    versions = {cycle(queue)[0].version}
+    for n in range(9):
+        put(queue, 0, variant=n)
+        versions |= {change.version for change in cycle(queue)}
+    assert len(versions) == 10

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mitmcache.store import readers
-from mitmcache.store.base import StoreError
+from mitmcache.store.base import Large, StoreError
 from mitmcache.store.readers import THREADS, Readers
 from mitmcache.store.schema import open_database
 
@@ -96,3 +96,19 @@ async def test_close_waits_no_longer_than_its_deadline_for_a_hanging_read(readin
     assert await caller == 1
     with pytest.raises(StoreError, match="closed"):
         await reading.run(one)
+
+
+async def test_a_file_that_its_caller_has_gone_away_from_is_closed(reading: Readers, tmp_path: Path) -> None:
+    gate = Gate()
+    file = (tmp_path / "large").open("w+b")
+
+    def opened(db: sqlite3.Connection) -> Large:
+        gate(db)
+        return Large(file, 1)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reading.run(opened), 0.001)
+    gate.go_on.set()
+    await reading.close(10)
+    await asyncio.sleep(0)
+    assert file.closed

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from mitmcache.store.base import Entry, StoreError
+from mitmcache.selection import About
+from mitmcache.store.base import Blob, Entry, StoreError
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.memory import MemoryStore
-from mitmcache.store.tiers import Found, Tiers
+from mitmcache.store.tiers import Found, Tier, Tiers
 from store.helpers import Clock, OpenDisk
 from store.samples import entry, key
 
@@ -17,7 +18,7 @@ class FakeDisk:
     """A second tier that a test can stop in the middle of a read, or break."""
 
     def __init__(self, *entries: Entry) -> None:
-        self.blobs = {entry.key: entry.blob for entry in entries}
+        self.blobs = {entry.key: bytes_of(entry) for entry in entries}
         self.touched: list[str] = []
         self.takes = True
         self.error: StoreError | None = None
@@ -35,7 +36,7 @@ class FakeDisk:
 
     def put(self, entry: Entry) -> bool:
         if self.takes:
-            self.blobs[entry.key] = entry.blob
+            self.blobs[entry.key] = bytes_of(entry)
         return self.takes
 
     async def delete(self, key: str) -> None:
@@ -50,15 +51,91 @@ class FakeDisk:
         self.closed_within = deadline
 
 
-def tiers(disk: FakeDisk | None, memory: int = 1_000_000, deadline: float = 10) -> Tiers:
-    return Tiers(MemoryStore(memory), disk, deadline=deadline)
+def tiers(
+    disk: FakeDisk | None, memory: int = 1_000_000, deadline: float = 10, bucket: "FakeBucket | None" = None
+) -> Tiers:
+    return Tiers(MemoryStore(memory), disk, bucket, deadline=deadline)
 
 
-async def test_find_says_which_tier_answered_and_a_disk_hit_fills_memory() -> None:
-    store = tiers(FakeDisk(A))
-    assert await store.find(A.key) == Found(A.blob, "disk")
-    assert await store.find(A.key) == Found(A.blob, "memory")
+class FakeBucket:
+    """A third tier; `error` breaks it."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.blobs: dict[str, Blob] = {entry.key: bytes_of(entry) for entry in entries}
+        self.asked: list[tuple[str, About]] = []
+        self.error: StoreError | None = None
+        self.closed_within = 0.0
+
+    async def get(self, key: str, about: About) -> Blob | None:
+        self.asked.append((key, about))
+        if self.error:
+            raise self.error
+        return self.blobs.get(key)
+
+    async def delete(self, key: str, about: About) -> None:
+        self.blobs.pop(key, None)
+
+    async def close(self, deadline: float) -> None:
+        self.closed_within = deadline
+
+
+def bytes_of(entry: Entry) -> bytes:
+    assert isinstance(entry.blob, bytes)
+    return entry.blob
+
+
+async def test_find_says_which_tier_answered_and_fill_copies_to_the_faster_ones() -> None:
+    disk = FakeDisk()
+    store = tiers(disk, bucket=FakeBucket(A))
+    assert await store.find(A.key) == Found(bytes_of(A), "bucket")
+    assert await store.find(A.key) == Found(bytes_of(A), "bucket")  # nobody has said that it is good
+    store.fill(A, "bucket")
+    assert disk.blobs == {A.key: A.blob}
+    assert await store.find(A.key) == Found(bytes_of(A), "memory")
+    await store.memory.delete(A.key)
+    assert await store.find(A.key) == Found(bytes_of(A), "disk")
     assert await store.find(key("none")) is None
+
+
+async def test_a_fill_from_disk_goes_to_memory_alone() -> None:
+    disk = FakeDisk()
+    store = tiers(disk)
+    store.fill(A, "disk")
+    assert A.key in store.memory and disk.blobs == {}
+
+
+async def test_find_below_a_tier_asks_only_slower_ones() -> None:
+    store = tiers(FakeDisk(A), bucket=FakeBucket(entry("a", variant=2)))
+    store.put(A)
+    assert await store.find(A.key, below="memory") == Found(bytes_of(A), "disk")
+    assert await store.find(A.key, below="disk") == Found(bytes_of(entry("a", variant=2)), "bucket")
+    assert await store.find(A.key, below="bucket") is None
+
+
+async def test_the_bucket_is_asked_only_when_the_faster_tiers_have_nothing() -> None:
+    bucket = FakeBucket()
+    store = tiers(FakeDisk(A), bucket=bucket)
+    await store.find(A.key)
+    assert bucket.asked == []
+    await store.find(key("b"), About("openai", model="m"))
+    assert bucket.asked == [(key("b"), About("openai", model="m"))]
+
+
+async def test_a_failing_bucket_is_a_miss() -> None:
+    bucket = FakeBucket(A)
+    bucket.error = StoreError("broken")
+    assert await tiers(FakeDisk(), bucket=bucket).get(A.key) is None
+
+
+@pytest.mark.parametrize("tier", ["memory", "disk", "bucket"])
+async def test_discard_removes_where_it_was_found_and_leaves_the_slower_tiers(tier: Tier) -> None:
+    disk, bucket = FakeDisk(A), FakeBucket(A)
+    store = tiers(disk, bucket=bucket)
+    store.memory.put(A)
+    await store.discard(A.key, About(), tier)
+    kept = {"memory": (1, 1), "disk": (0, 1), "bucket": (1, 0)}[tier]
+    assert (len(disk.blobs), len(bucket.blobs)) == kept
+    assert (A.key in store.memory) is (tier == "bucket")
 
 
 async def test_a_memory_hit_counts_as_use_on_disk() -> None:
@@ -67,6 +144,7 @@ async def test_a_memory_hit_counts_as_use_on_disk() -> None:
     store = tiers(disk)
     await store.find(A.key)
     assert disk.touched == []
+    store.memory.put(A)
     await store.find(A.key)
     assert disk.touched == [A.key]
 
@@ -76,7 +154,7 @@ async def test_put_goes_to_both_tiers() -> None:
     store = tiers(disk)
     assert store.put(A)
     assert disk.blobs == {A.key: A.blob}
-    assert await store.find(A.key) == Found(A.blob, "memory")
+    assert await store.find(A.key) == Found(bytes_of(A), "memory")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +171,7 @@ async def test_put_is_true_if_either_took_it(memory: int, disk_takes: bool, take
 async def test_delete_takes_it_from_both_tiers() -> None:
     disk = FakeDisk(A)
     store = tiers(disk)
-    await store.find(A.key)
+    store.memory.put(A)
     await store.delete(A.key)
     assert await store.find(A.key) is None
     assert disk.blobs == {}
@@ -102,7 +180,7 @@ async def test_delete_takes_it_from_both_tiers() -> None:
 async def test_delete_says_when_the_disk_could_not() -> None:
     disk = FakeDisk(A)
     store = tiers(disk)
-    await store.find(A.key)
+    store.memory.put(A)
     disk.error = StoreError("full")
     with pytest.raises(StoreError):
         await store.delete(A.key)
@@ -129,59 +207,31 @@ async def test_without_a_disk_memory_works_alone() -> None:
     store = tiers(None)
     assert await store.find(A.key) is None
     assert store.put(A)
-    assert await store.find(A.key) == Found(A.blob, "memory")
+    assert await store.find(A.key) == Found(bytes_of(A), "memory")
     await store.delete(A.key)
-    assert await store.find(A.key) is None
-    await store.close(1)
+    assert await store.get(A.key) is None
 
 
-async def test_a_put_during_a_disk_read_is_not_overwritten_by_the_older_blob() -> None:
-    disk = FakeDisk(A)
+async def test_what_was_put_during_a_lookup_is_not_replaced_by_what_it_found() -> None:
+    disk, newer = FakeDisk(A), entry("a", variant=2)
     disk.go_on.clear()
     store = tiers(disk)
-    looking = asyncio.create_task(store.get(A.key))
+    looking = asyncio.create_task(store.find(A.key))
     await disk.reading.wait()
-    store.put(entry("a", variant=2))
+    store.put(newer)
     disk.go_on.set()
-    await looking
-    assert await store.find(A.key) == Found(entry("a", variant=2).blob, "memory")
-    await store.memory.delete(A.key)
-    await store.find(A.key)
-    assert await store.memory.get(A.key) == entry("a", variant=2).blob  # later reads do fill it
+    assert await looking
+    store.fill(A, "bucket")
+    assert await store.find(A.key) == Found(bytes_of(newer), "memory")
+    assert disk.blobs == {A.key: newer.blob}
 
 
-async def test_a_delete_during_a_disk_read_is_not_undone_by_it() -> None:
-    disk = FakeDisk(A)
-    disk.go_on.clear()
-    store = tiers(disk)
-    looking = asyncio.create_task(store.get(A.key))
-    await disk.reading.wait()
-    await store.delete(A.key)
-    disk.go_on.set()
-    await looking
-    assert await store.find(A.key) is None
-
-
-async def test_a_lookup_that_its_caller_cancels_leaves_nothing_behind() -> None:
-    disk = FakeDisk(A)
-    disk.go_on.clear()
-    store = tiers(disk)
-    looking = asyncio.create_task(store.get(A.key))
-    await disk.reading.wait()
-    looking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await looking
-    disk.go_on.set()
-    assert await store.find(A.key) == Found(A.blob, "disk")
-    assert await store.find(A.key) == Found(A.blob, "memory")
-
-
-async def test_close_closes_both() -> None:
-    disk = FakeDisk()
-    store = tiers(disk)
+async def test_close_closes_all() -> None:
+    disk, bucket = FakeDisk(), FakeBucket()
+    store = tiers(disk, bucket=bucket)
     store.put(A)
     await store.close(7)
-    assert disk.closed_within == 7
+    assert (disk.closed_within, bucket.closed_within) == (7, 7)
     assert len(store.memory) == 0
 
 
@@ -190,7 +240,7 @@ async def test_after_a_restart_the_disk_answers(open_disk: OpenDisk) -> None:
     store.put(A)
     await store.close(10)
     again = Tiers(MemoryStore(1_000_000), open_disk(), deadline=10)
-    assert await again.find(A.key) == Found(A.blob, "disk")
+    assert await again.find(A.key) == Found(bytes_of(A), "disk")
 
 
 async def test_a_disk_that_is_not_open_is_a_miss(tmp_path: Path, clock: Clock) -> None:

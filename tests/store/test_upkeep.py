@@ -1,11 +1,12 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from mitmcache.store.blobs import INLINE_BYTES
 from mitmcache.store.disk import DiskStore
-from mitmcache.store.schema import ROW_OVERHEAD
+from mitmcache.store.tables import ROW_OVERHEAD
 from mitmcache.store.upkeep import ORPHAN_SECONDS
 from store.helpers import Clock, OpenDisk, files, query
 from store.samples import entry, key
@@ -133,11 +134,14 @@ async def test_what_a_killed_process_left_is_removed_after_an_hour_and_nothing_e
     store.put(entry("whole", LARGE))
     await store.close(10)
     long_ago, lately = ORPHAN_SECONDS + 1, ORPHAN_SECONDS - 1
+    (whole,) = files(tmp_path)
     kept = [
-        old(tmp_path / "blobs" / key("whole")[:2] / key("whole"), clock, long_ago),
+        old(whole, clock, long_ago),
         old(tmp_path / "blobs" / key("young")[:2] / key("young"), clock, lately),
         old(tmp_path / "tmp" / "young", clock, lately),
     ]
+    old(whole.with_suffix(".1"), clock, long_ago)  # what the key had before
+    old(whole.with_suffix(""), clock, long_ago)
     old(tmp_path / "blobs" / key("orphan")[:2] / key("orphan"), clock, long_ago)
     old(tmp_path / "tmp" / "orphan", clock, long_ago)
     store = open_disk()
@@ -145,3 +149,37 @@ async def test_what_a_killed_process_left_is_removed_after_an_hour_and_nothing_e
         assert await store.flush(10)
     assert sorted(files(tmp_path)) == sorted(kept)
     assert await store.get(key("whole")) == entry("whole", LARGE).blob
+
+
+async def test_temporary_files_are_swept_every_hour(
+    open_disk: OpenDisk, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_disk()
+    for _ in range(300):
+        assert await store.flush(10)
+    old(tmp_path / "tmp" / "orphan", clock, ORPHAN_SECONDS + 1)
+    assert await store.flush(10)
+    assert len(files(tmp_path)) == 1
+    hour = time.monotonic() + ORPHAN_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: hour)
+    assert await store.flush(10)
+    assert files(tmp_path) == []
+
+
+async def test_what_is_still_to_be_uploaded_is_not_evicted_before_it_expires(
+    open_disk: OpenDisk, tmp_path: Path, clock: Clock
+) -> None:
+    store = open_disk(max_bytes=20 * COST, destination="bucket")
+    await fill(store, clock, range(5))
+    await fill(store, clock, range(5, 10), expires=clock.time + 100)
+    other = open_disk(max_bytes=20 * COST)
+    await fill(other, clock, range(10, 30))
+    assert set(range(10)) < set(stored(tmp_path, range(30)))
+    clock.time += 100
+    await fill(other, clock, range(30, 40))
+    assert stored(tmp_path, range(10)) == list(range(5))
+    for due in await store.due(99):
+        store.uploaded(due.key, due.version)
+    assert await store.flush(10)
+    await fill(other, clock, range(40, 50))
+    assert stored(tmp_path, range(10)) == []

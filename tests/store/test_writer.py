@@ -1,24 +1,20 @@
-import logging
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mitmcache.store import schema, writer
 from mitmcache.store.blobs import INLINE_BYTES, Blobs
+from mitmcache.store.commit import Committer, Done
+from mitmcache.store.errands import Errands
 from mitmcache.store.pending import Change, Pending
 from mitmcache.store.schema import DATABASE
-from store.helpers import Clock, OpenDisk, Tmpfs, files, locked, query
+from mitmcache.store.upkeep import Upkeep
+from store.helpers import Clock, OpenDisk, Tmpfs, files, locked, query, warnings
 from store.samples import entry, key
 
 LARGE = INLINE_BYTES + 1
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 @pytest.mark.parametrize("size", [30_000, 200_000], ids=["rows", "files"])
@@ -71,17 +67,17 @@ async def test_a_database_locked_for_too_long_drops_the_batch_and_the_writer_goe
     open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempts: list[int] = []
-    commit = writer.Writer._commit
+    commit = Committer.commit
 
-    def count(self: writer.Writer, batch: list[Change]) -> None:
+    def count(self: Committer, batch: list[Change]) -> Done:
         attempts.append(len(batch))
-        commit(self, batch)
+        return commit(self, batch)
 
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     store = open_disk()
     store.put(entry("a", LARGE))
     await store.flush(10)
-    monkeypatch.setattr(writer.Writer, "_commit", count)
+    monkeypatch.setattr(Committer, "commit", count)
     with locked(tmp_path):
         for n in range(10):
             store.put(entry(n, LARGE))
@@ -95,23 +91,6 @@ async def test_a_database_locked_for_too_long_drops_the_batch_and_the_writer_goe
     assert await store.flush(10)
     assert await store.get(key("b")) == entry("b", LARGE).blob
     assert len([text for text in warnings(caplog) if "writing" in text]) == 1
-
-
-async def test_a_commit_that_fails_takes_its_files_with_it(
-    open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextmanager
-    def fails_at_its_end(db: sqlite3.Connection) -> Iterator[None]:
-        with schema.transaction(db):
-            yield
-            raise sqlite3.OperationalError("database or disk is full")
-
-    store = open_disk()
-    monkeypatch.setattr(writer, "transaction", fails_at_its_end)
-    store.put(entry("a", LARGE))
-    assert await store.flush(10)
-    assert (await store.stats()).write_failed == 1
-    assert files(tmp_path) == []
 
 
 async def test_a_second_episode_is_said_again(
@@ -157,10 +136,13 @@ async def test_uses_are_noted_even_when_the_store_is_closed_at_once(
     store.put(entry("a"))
     await store.close(10)
     db, _ = schema.open_database(tmp_path)
-    pending = Pending(1000, 1000)
+    errands = Errands(lambda: None)
+    blobs = Blobs(tmp_path)
+    pending = Pending(1000, 1000, 1000, errands.drop)
     pending.touch(key("a"), clock.time + 5)
     pending.close()
-    last = writer.Writer(tmp_path, db, pending, 1_000_000, clock)
+    upkeep = Upkeep(db, blobs, pending, 1_000_000, clock)
+    last = writer.Writer(tmp_path, db, pending, errands, Committer(db, blobs, "", 0), upkeep)
     last.start()
     assert await last.ended(10)
     assert query(tmp_path, "SELECT used FROM entries") == [(clock.time + 5,)]
@@ -186,23 +168,3 @@ async def test_a_database_that_another_program_spoils_stops_neither_reads_of_wha
     assert await store.flush(10)
     assert await store.get(key("b")) == entry("b").blob
     assert await store.get(key("a")) == entry("a", LARGE).blob
-
-
-async def test_a_file_is_never_named_before_it_is_whole_nor_a_row_committed_before_its_file(
-    open_disk: OpenDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What kill -9 can leave follows from this order."""
-    seen: list[tuple[int, bool]] = []
-    place = Blobs.place
-
-    def look(self: Blobs, temporary: Path, key: str) -> None:
-        committed = query(tmp_path, "SELECT count(*) FROM entries")[0][0]
-        seen.append((temporary.stat().st_size, committed == 0))
-        place(self, temporary, key)
-
-    monkeypatch.setattr(Blobs, "place", look)
-    store = open_disk()
-    store.put(entry("a", LARGE))
-    store.put(entry("b", LARGE + 1))
-    await store.flush(10)
-    assert seen == [(LARGE, True), (LARGE + 1, True)]

@@ -1,11 +1,45 @@
 """The contract of every store: bytes by key."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from mitmcache.selection import UNKNOWN, About
+
+LARGE = 8 << 20
+"""An encoded record of more bytes than this is never read into memory: it is a file, put and got."""
 
 
 class StoreError(Exception):
     """The store could not say. A miss is None, never this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A large record on its way in: a finished file of ours, which the store takes over or removes."""
+
+    path: Path
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A large record on its way out: an open file at its first byte, whole even if the store drops it now.
+
+    Whoever gets it closes it.
+    """
+
+    file: BinaryIO = field(repr=False)
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+type Blob = bytes | Large
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +48,22 @@ class Entry:
 
     `expires` is in Unix seconds, 0 for never. `group` is what the caller's scope, host and dialect come
     to: entries of one group may explain each other's misses. `shape` (see cache/shape.py) is b"" or small.
+    `copy`: it came from a slower tier, and is neither new nor to be uploaded.
     """
 
     key: str
-    blob: bytes = field(repr=False)
+    blob: bytes | Staged = field(repr=False)
     expires: float = 0.0
     group: str = ""
     shape: bytes = field(default=b"", repr=False)
+    about: About = UNKNOWN
+    copy: bool = False
 
 
 class Store(Protocol):
     """Keys are 64 lower-case hex digits. No method raises anything but StoreError."""
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str) -> Blob | None:
         """The blob last put, expired or not; None when there is none."""
 
     def put(self, entry: Entry) -> bool:

@@ -5,6 +5,7 @@ written is lost, and what it leaves is whole or reads as a miss.
 """
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -13,38 +14,64 @@ from functools import partial
 from pathlib import Path
 
 from mitmcache.store import rows, schema
-from mitmcache.store.base import Entry, StoreError
-from mitmcache.store.blobs import Blobs
-from mitmcache.store.pending import Pending
+from mitmcache.store.base import Blob, Entry, Staged, StoreError
+from mitmcache.store.blobs import Blobs, load
+from mitmcache.store.commit import Committer
+from mitmcache.store.errands import Errands
+from mitmcache.store.ledger import SOON_SECONDS, Ledger
+from mitmcache.store.pending import Change, Pending
 from mitmcache.store.readers import Readers
+from mitmcache.store.rows import Totals
+from mitmcache.store.tables import ROW_OVERHEAD
+from mitmcache.store.upkeep import Upkeep
 from mitmcache.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
+SPOOL_BYTES = 1 << 30
+SPOOL_SHARE = 2
 QUEUE_BYTES = 64 * 1024 * 1024
 QUEUE_ENTRIES = 10_000
 LARGEST_SHARE = 4
-NEAREST_SECONDS = 0.5
+LOOKS = 3
+NOTHING = Totals(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskStats:
-    """`entries` and `bytes` are those of the folder, `bytes` with an estimate of what the rows take.
+    """`entries` and `bytes` are those of the folder, `bytes` with an estimate of what the rows take; so are
+    `dirty` and `dirty_bytes`, of what waits for an upload to anywhere, and `dirty_ours` and
+    `dirty_ours_bytes`, of what waits for our destination.
 
-    `queue_full` and `write_failed` count what this process has dropped since it began.
+    All else counts what this process has done since it began: `stored`, committed and no copies;
+    `spool_full`, of these not to be uploaded, for want of room; `queue_full` and `write_failed`, dropped.
     """
 
     entries: int
     bytes: int
     queue_full: int
     write_failed: int
+    stored: int = 0
+    spool_full: int = 0
+    dirty: int = 0
+    dirty_bytes: int = 0
+    dirty_ours: int = 0
+    dirty_ours_bytes: int = 0
 
 
-class DiskStore:
+class DiskStore(Ledger):
     """A Store under `folder`, of about `max_bytes` on disk. `now` gives Unix time.
 
     `open` comes first, from any thread; all else belongs to one event loop. An entry that would take more
     than a quarter of `max_bytes` is not kept.
+
+    With a `destination`, entries that are no copies are dirty for it until they are said to be `uploaded`,
+    and are not evicted before, unless they expire. At most `spool_bytes`, and half of `max_bytes`, are
+    dirty at a time; what comes beyond is kept and never uploaded. A copy takes the place of an older record
+    alone.
+
+    `on_dirty` may be set before `open`: it is called, in a thread of the store's, whenever there is more to
+    upload. It must not block.
     """
 
     def __init__(
@@ -53,19 +80,22 @@ class DiskStore:
         max_bytes: int,
         *,
         now: Callable[[], float],
+        destination: str = "",
+        spool_bytes: int = SPOOL_BYTES,
         queue_bytes: int = QUEUE_BYTES,
         queue_entries: int = QUEUE_ENTRIES,
+        on_dirty: Callable[[], None] | None = None,
     ) -> None:
-        self._folder = folder
+        errands = Errands(lambda: pending.wake())
+        pending = Pending(queue_bytes, queue_entries, max_bytes // LARGEST_SHARE, errands.drop)
+        super().__init__(folder, Blobs(folder), pending, errands, destination)
+        self.on_dirty = on_dirty
         self._max_bytes = max_bytes
+        self._spool_bytes = min(spool_bytes, max_bytes // SPOOL_SHARE)
         self._now = now
-        self._blobs = Blobs(folder)
-        self._pending = Pending(queue_bytes, queue_entries)
         self._writer: Writer | None = None
-        self._readers: Readers | None = None
         self._secret = b""
         self._queue_full = 0
-        self._closed = False
 
     def open(self) -> None:
         """Blocks: for the start, before anything is served.
@@ -77,7 +107,7 @@ class DiskStore:
             db, self._secret = schema.open_database(self._folder)
             try:
                 self._blobs.create()
-                self._writer = Writer(self._folder, db, self._pending, self._max_bytes, self._now)
+                self._writer = self._make_writer(db)
             except BaseException:
                 db.close()
                 raise
@@ -91,22 +121,40 @@ class DiskStore:
         """32 random bytes, made when the database was: the same for all who use the folder."""
         return self._secret
 
-    async def get(self, key: str) -> bytes | None:
+    def recall_now(self, name: str) -> bytes | None:
+        """As `recall`, but blocks: for the start, before anything is served."""
+        try:
+            with contextlib.closing(schema.connect(self._folder, read_only=True)) as db:
+                return rows.recall(db, name)
+        except sqlite3.Error as error:
+            raise StoreError(f"reading the cache in {self._folder} fails: {schema.cause(error)}") from error
+
+    async def get(self, key: str) -> Blob | None:
         """Sets no deadline of its own: see Tiers."""
-        if change := self._pending.find(key):
-            return change.entry.blob if change.entry else None
-        blob = await self._reading().run(partial(self._read, key))
+        change = self._pending.find(key)
+        if change and change.entry is None:
+            return None
+        if change and change.entry and isinstance(change.entry.blob, bytes):
+            return change.entry.blob
+        blob = await self._reading().run(partial(self._find, key, change))
         if blob is not None:
             self.touch(key)
         return blob
 
+    def stage(self) -> Path:
+        """A new name for a file that is to become a Staged. Its maker creates it, and removes it if it is
+        never put; what a killed process leaves is swept after an hour."""
+        return self._blobs.stage()
+
     def put(self, entry: Entry) -> bool:
-        """False also for an entry that is too large to keep."""
-        if (len(entry.blob) + len(entry.shape) + schema.ROW_OVERHEAD) * LARGEST_SHARE > self._max_bytes:
-            return False
-        if self._writer and self._pending.add(entry.key, entry, self._now()):
-            return True
-        self._queue_full += 1
+        """False also for an entry that is too large to keep. A copy is dropped, which is no failure, where
+        there is one as young already, or one that is still to be uploaded."""
+        if (len(entry.blob) + len(entry.shape) + ROW_OVERHEAD) * LARGEST_SHARE <= self._max_bytes:
+            if self._writer and self._pending.add(entry.key, entry, self._now()):
+                return True
+            self._queue_full += 1
+        if isinstance(entry.blob, Staged):
+            self._errands.drop(entry.blob.path)
         return False
 
     async def delete(self, key: str) -> None:
@@ -126,31 +174,33 @@ class DiskStore:
         shapes = [entry.shape for entry in latest if entry.group == group and entry.shape][:limit]
         if len(shapes) == limit:
             return shapes
-        job = partial(rows.shapes, group=group, limit=limit)
-        try:
-            async with asyncio.timeout(NEAREST_SECONDS):
-                written = await self._reading().run(job)
-        except TimeoutError:
-            raise StoreError(f"the cache in {self._folder} is slow") from None
+        written = await self._read(partial(rows.shapes, group=group, limit=limit), SOON_SECONDS)
         shapes += [shape for key, shape in written if key not in changes]
         return shapes[:limit]
 
-    async def flush(self, deadline: float) -> bool:
-        """Waits until all that is queued now is written or given up. False: it was not within `deadline`
-        seconds, or the store is closed."""
-        if self._writer is None or self._closed:
-            return False
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(self._pending.flush()), deadline)
-        except TimeoutError:
-            return False
-        return True
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for our destination, as of the last batch."""
+        spooled = self._writer.spooled if self._writer else {}
+        return spooled.get(self._destination, NOTHING).entries
 
     async def stats(self) -> DiskStats:
         """Touches no disk: the figures are of the last batch, or half a minute old; exact after `flush`."""
-        totals = self._writer.totals if self._writer else rows.Totals(0, 0)
-        failed = self._writer.write_failed if self._writer else 0
-        return DiskStats(totals.entries, totals.bytes, self._queue_full, failed)
+        writer = self._writer
+        if writer is None:
+            return DiskStats(0, 0, self._queue_full, 0)
+        ours = writer.spooled.get(self._destination, NOTHING)
+        return DiskStats(
+            *writer.totals,
+            queue_full=self._queue_full,
+            write_failed=writer.write_failed,
+            stored=writer.stored,
+            spool_full=writer.spool_full,
+            dirty=sum(total.entries for total in writer.spooled.values()),
+            dirty_bytes=sum(total.bytes for total in writer.spooled.values()),
+            dirty_ours=ours.entries,
+            dirty_ours_bytes=ours.bytes,
+        )
 
     async def close(self, deadline: float) -> None:
         """The readers first: the last connection to close folds the WAL into the database, and a reader's
@@ -165,21 +215,29 @@ class DiskStore:
         if not await self._writer.ended(end - clock()):
             logger.warning("the cache in %s: not all was written in time", self._folder)
 
-    def _reading(self) -> Readers:
-        if self._readers is None:
-            raise StoreError("the store is not open")
-        return self._readers
+    def _make_writer(self, db: sqlite3.Connection) -> Writer:
+        committer = Committer(db, self._blobs, self._destination, self._spool_bytes)
+        upkeep = Upkeep(db, self._blobs, self._pending, self._max_bytes, self._now)
+        writer = Writer(self._folder, db, self._pending, self._errands, committer, upkeep)
+        writer.on_dirty = self._tell
+        return writer
 
-    def _read(self, key: str, db: sqlite3.Connection) -> bytes | None:
-        """Runs in a reader's thread. Looks twice at a file that is not what its row says: it may just have
-        been replaced."""
-        for _ in range(2):
+    def _tell(self) -> None:
+        if self.on_dirty:
+            self.on_dirty()
+
+    def _find(self, key: str, change: Change | None, db: sqlite3.Connection) -> Blob | None:
+        """Runs in a reader's thread. Looks again where a file is not what its row says: it may just have
+        been replaced. The file of a pending put may meanwhile have got its own name."""
+        if change and (staged := change.staged):
+            blob = load(staged.path, staged.size) or self._blobs.read(change.file, staged.size)
+            if blob is not None:
+                return blob
+        for _ in range(LOOKS):
             row = rows.find(db, key)
-            if row is None:
-                return None
-            size, blob = row
-            if blob is None:
-                blob = self._blobs.read(key, size)
+            if row is None or row.blob is not None:
+                return row.blob if row else None
+            blob = self._blobs.read(rows.File(key, row.version), row.size)
             if blob is not None:
                 return blob
         return None

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from mitmcache.store.base import Entry
+from mitmcache.store.base import Entry, Staged
 
 # Measured on CPython 3.13: an OrderedDict node, its table slots, and the headers of a str and a bytes.
 ENTRY_OVERHEAD = 320
@@ -24,6 +24,9 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._blobs)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._blobs
+
     async def get(self, key: str) -> bytes | None:
         blob = self._blobs.get(key)
         if blob is not None:
@@ -33,6 +36,8 @@ class MemoryStore:
     def put(self, entry: Entry) -> bool:
         """False: the entry is too large to keep. What its key had before is gone all the same."""
         self._drop(entry.key)
+        if isinstance(entry.blob, Staged):
+            return False
         cost = _cost(entry.key, entry.blob)
         if cost * LARGEST_SHARE > self.max_bytes:
             return False

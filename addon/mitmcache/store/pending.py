@@ -5,67 +5,108 @@ operations only, never over I/O, so that the loop does not wait for the disk.
 """
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
-from mitmcache.store.base import Entry
+from mitmcache.store.base import Entry, Staged
+from mitmcache.store.rows import File, new_version
 
 BATCH = 64
-LINGER_SECONDS = 0.05
 MAX_TOUCHED = 10_000
 CHANGE_OVERHEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A put, or with no entry a delete. `at` is Unix time; `number` grows in order of acceptance."""
+    """A put, or with no entry a delete. `at` is Unix time; `number` grows in order of acceptance.
+
+    `over`: the put takes the place of whatever row there is.
+    """
 
     key: str
     entry: Entry | None
     at: float
     number: int
+    version: int
+    over: bool = True
+
+    @property
+    def file(self) -> File:
+        return File(self.key, self.version)
+
+    @property
+    def staged(self) -> Staged | None:
+        return self.entry.blob if self.entry and isinstance(self.entry.blob, Staged) else None
 
     @property
     def cost(self) -> int:
-        return CHANGE_OVERHEAD + (len(self.entry.blob) + len(self.entry.shape) if self.entry else 0)
+        """In memory."""
+        if self.entry is None:
+            return CHANGE_OVERHEAD
+        blob = 0 if isinstance(self.entry.blob, Staged) else len(self.entry.blob)
+        return CHANGE_OVERHEAD + blob + len(self.entry.shape)
 
 
 class Pending:
-    def __init__(self, max_bytes: int, max_count: int) -> None:
+    """`drop` is called with the temporary file of a put that another one has replaced."""
+
+    def __init__(self, max_bytes: int, max_count: int, max_staged: int, drop: Callable[[Path], None]) -> None:
         self._max_bytes = max_bytes
         self._max_count = max_count
+        self._max_staged = max_staged
+        self._drop = drop
         self._wake = threading.Condition()
         self._queued: dict[str, Change] = {}
         self._taken: dict[str, Change] = {}
         self._bytes = 0
+        self._staged = 0
         self._number = 0
         self._touched: dict[str, float] = {}
         self._flushes: list[tuple[int, Future[None]]] = []
         self._due: list[tuple[int, Future[None]]] = []
+        self._woken = False
         self._closed = False
 
     def add(self, key: str, entry: Entry | None, at: float) -> bool:
-        """False: closed, or no room. A change to a key that is still queued takes that one's place.
+        """False: closed, or no room. A change to a key that is still queued takes that one's place; but a
+        copy takes no put's place, and is dropped.
 
         A delete holds no bytes, and must not be lost to a burst of puts: it may take twice the count.
         """
         with self._wake:
             old = self._queued.get(key)
-            number = old.number if old else self._number + 1
-            change = Change(key, entry, at, number)
-            grown = self._bytes + change.cost - (old.cost if old else 0)
-            count = len(self._queued) + len(self._taken) + (old is None)
-            if self._closed or count > self._max_count * (1 if entry else 2):
+            copy = entry is not None and entry.copy
+            if copy and (pending := old or self._taken.get(key)) and pending.entry:
+                ignored = True
+            elif self._enter(key, entry, at, old, over=not copy or old is not None):
+                ignored = False
+            else:
                 return False
-            if entry and grown > self._max_bytes:
-                return False
-            self._queued[key] = change
-            self._bytes = grown
-            self._number = max(number, self._number)
-            if len(self._queued) in (1, BATCH):  # the thread sleeps through all the others
-                self._wake.notify()
-            return True
+        unwanted = entry.blob if ignored and entry else old and old.entry and old.entry.blob
+        if isinstance(unwanted, Staged):
+            self._drop(unwanted.path)
+        return True
+
+    def _enter(self, key: str, entry: Entry | None, at: float, old: Change | None, *, over: bool) -> bool:
+        number = old.number if old else self._number + 1
+        change = Change(key, entry, at, number, new_version(at) if entry else 0, over)
+        grown = self._bytes + change.cost - (old.cost if old else 0)
+        staged = self._staged + _staged(change) - (_staged(old) if old else 0)
+        count = len(self._queued) + len(self._taken) + (old is None)
+        if self._closed or count > self._max_count * (1 if entry else 2):
+            return False
+        if entry and (grown > self._max_bytes or staged > self._max_staged):
+            return False
+        self._queued[key] = change
+        self._bytes = grown
+        self._staged = staged
+        self._number = max(number, self._number)
+        if len(self._queued) == 1:
+            self._wake.notify()
+        return True
 
     def find(self, key: str) -> Change | None:
         with self._wake:
@@ -90,6 +131,12 @@ class Pending:
             self._wake.notify()
         return future
 
+    def wake(self) -> None:
+        """Begins a cycle of the writer, with or without changes."""
+        with self._wake:
+            self._woken = True
+            self._wake.notify()
+
     def close(self) -> None:
         with self._wake:
             self._closed = True
@@ -98,13 +145,12 @@ class Pending:
     # the writer's side
 
     def take(self, idle: float) -> list[Change]:
-        """The next batch: at once if it is full or somebody waits for it, else 50 ms after its first change,
-        or empty after `idle` seconds without any."""
+        """The next batch, or an empty one after `idle` seconds without any. Batches form while the one
+        before is written."""
         with self._wake:
-            if not self._queued and not self._urgent:
+            if not (self._queued or self._woken or self._urgent):
                 self._wake.wait(idle)
-            if self._queued:
-                self._wake.wait_for(lambda: self._urgent or len(self._queued) >= BATCH, LINGER_SECONDS)
+            self._woken = False
             self._due = list(self._flushes)
             for key in list(islice(self._queued, BATCH)):
                 self._taken[key] = self._queued.pop(key)
@@ -114,6 +160,7 @@ class Pending:
         """What was taken is written or given up."""
         with self._wake:
             self._bytes -= sum(change.cost for change in self._taken.values())
+            self._staged -= sum(map(_staged, self._taken.values()))
             self._taken = {}
 
     def settle(self) -> None:
@@ -147,3 +194,7 @@ class Pending:
     @property
     def _urgent(self) -> bool:
         return self._closed or bool(self._flushes)
+
+
+def _staged(change: Change) -> int:
+    return change.staged.size if change.staged else 0

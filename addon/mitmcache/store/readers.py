@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mitmcache.store.base import StoreError
+from mitmcache.store.base import Large, StoreError
 from mitmcache.store.schema import cause, connect, is_corrupt, note_damage
 
 THREADS = 2
@@ -38,7 +38,11 @@ class Readers:
         future = asyncio.wrap_future(self._pool.submit(self._read, job, outcome))
         self._running.add(future)
         future.add_done_callback(self._running.discard)
-        await asyncio.shield(future)
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda _: _let_go(outcome))
+            raise
         if isinstance(outcome[0], StoreError):
             raise outcome[0]
         return outcome[0]
@@ -78,3 +82,10 @@ class Readers:
             db.close()
         else:
             self._idle.append(db)
+
+
+def _let_go(outcome: Sequence[object]) -> None:
+    """Closes the file that nobody waits for any more."""
+    for result in outcome:
+        if isinstance(result, Large):
+            result.file.close()

@@ -1,4 +1,4 @@
-"""The local database: its tables, its settings, and how it is opened, or given up and begun again.
+"""The local database: its settings, and how it is opened, or given up and begun again.
 
 Two processes may do any of this at the same time: all of `open_database` runs under a lock of its own.
 """
@@ -6,52 +6,18 @@ Two processes may do any of this at the same time: all of `open_database` runs u
 import contextlib
 import logging
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from mitmcache.store import tables
 from mitmcache.store.base import StoreError
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
 DATABASE = "cache.sqlite3"
 BUSY_SECONDS = 5.0
 JOURNAL_BYTES = 64 * 1024 * 1024
-# What a row and its index entries take beside blob and shape: 300 to 2,300 bytes, as the blob happens to
-# fill its pages (measured, 100 B to 64 KiB).
-ROW_OVERHEAD = 1024
-
-# The blob is last, so that a query for the small columns never reads through it. The counters are kept by
-# triggers, so that they are right whichever process writes, and however it dies.
-_TABLES = f"""
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-  key TEXT NOT NULL PRIMARY KEY,
-  size INTEGER NOT NULL,
-  created REAL NOT NULL,
-  used REAL NOT NULL,
-  expires REAL NOT NULL,
-  grp TEXT NOT NULL,
-  shape BLOB NOT NULL,
-  blob BLOB
-);
-CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
-CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires > 0;
-CREATE INDEX IF NOT EXISTS entries_group ON entries (grp, used);
-CREATE TABLE IF NOT EXISTS totals (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER, bytes INTEGER);
-INSERT OR IGNORE INTO totals VALUES (0, 0, 0);
-CREATE TRIGGER IF NOT EXISTS entries_insert AFTER INSERT ON entries BEGIN
-  UPDATE totals SET n = n + 1, bytes = bytes + NEW.size + length(NEW.shape) + {ROW_OVERHEAD};
-END;
-CREATE TRIGGER IF NOT EXISTS entries_delete AFTER DELETE ON entries BEGIN
-  UPDATE totals SET n = n - 1, bytes = bytes - OLD.size - length(OLD.shape) - {ROW_OVERHEAD};
-END;
-CREATE TRIGGER IF NOT EXISTS entries_update AFTER UPDATE OF size, shape ON entries BEGIN
-  UPDATE totals SET bytes = bytes + NEW.size + length(NEW.shape) - OLD.size - length(OLD.shape);
-END;
-"""
 
 
 def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -161,18 +127,18 @@ def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
             raise StoreError(f"the file system under {folder} cannot hold a WAL database")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
-        return db, _create_tables(db)
+        with transaction(db):
+            secret = tables.create(db)
+        return db, secret
     except BaseException:
         db.close()
         raise
 
 
 def _refuse_newer(db: sqlite3.Connection, folder: Path) -> None:
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
-        return
-    row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-    if row and row[0] > VERSION:
-        made = f"its version is {row[0]}, the newest known here {VERSION}"
+    version = tables.version(db)
+    if version and version > tables.VERSION:
+        made = f"its version is {version}, the newest known here {tables.VERSION}"
         raise StoreError(f"a newer mitmcache made the cache in {folder}: {made}")
 
 
@@ -182,26 +148,6 @@ def _check(db: sqlite3.Connection) -> None:
         error = sqlite3.DatabaseError("quick_check found damage")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
-
-
-def _create_tables(db: sqlite3.Connection) -> bytes:
-    with transaction(db):
-        for statement in _statements(_TABLES):
-            db.execute(statement)
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (VERSION,))
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('shape_secret', ?)", (secrets.token_bytes(32),))
-    row = db.execute("SELECT value FROM meta WHERE name = 'shape_secret'").fetchone()
-    return bytes(row[0])
-
-
-def _statements(script: str) -> Iterator[str]:
-    """executescript would commit before it begins."""
-    statement = ""
-    for line in script.strip().splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 def _set_aside(path: Path) -> None:

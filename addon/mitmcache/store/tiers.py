@@ -1,13 +1,16 @@
-"""Memory in front of disk, as one Store. The disk never fails a call: whatever it does wrong is a miss."""
+"""Memory, disk and bucket as one Store. The slower ones never fail a call: what they do wrong is a miss."""
 
 import asyncio
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from mitmcache.store.base import Entry, Store, StoreError
+from mitmcache.selection import UNKNOWN, About
+from mitmcache.store.base import Blob, Entry, Store, StoreError
 from mitmcache.store.memory import MemoryStore
 
 DEADLINE = 0.5
+
+type Tier = Literal["memory", "disk", "bucket"]
 
 
 class Disk(Store, Protocol):
@@ -15,75 +18,110 @@ class Disk(Store, Protocol):
         """The key was used, wherever it was found."""
 
 
+class Bucket(Protocol):
+    """Keeps its own deadline, and is filled from the disk (see store/uploads.py), never from here."""
+
+    async def get(self, key: str, about: About) -> Blob | None: ...
+
+    async def delete(self, key: str, about: About) -> None: ...
+
+    async def close(self, deadline: float) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    blob: bytes = field(repr=False)
-    tier: Literal["memory", "disk"]
+    blob: Blob = field(repr=False)
+    tier: Tier
 
 
 class Tiers:
-    """A Store. With no disk, memory alone. Only for the event loop's thread.
+    """A Store. With no disk, memory alone; the bucket may be missing too. Only for the event loop's thread.
 
-    `lookup_failed` and `lookup_timeout` count the lookups that the disk could not answer.
+    `lookup_failed` and `lookup_timeout` count the lookups that the disk could not answer; the bucket counts
+    its own.
     """
 
-    def __init__(self, memory: MemoryStore, disk: Disk | None, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        memory: MemoryStore,
+        disk: Disk | None,
+        bucket: Bucket | None = None,
+        *,
+        deadline: float = DEADLINE,
+    ) -> None:
         self.memory = memory
         self.lookup_failed = 0
         self.lookup_timeout = 0
         self._disk = disk
+        self._bucket = bucket
         self._deadline = deadline
-        self._looking: dict[str, int] = {}
-        self._changed: set[str] = set()
 
-    async def find(self, key: str) -> Found | None:
-        """The blob last put and the tier that had it, after at most `deadline` seconds.
+    async def find(self, key: str, about: About = UNKNOWN, below: Tier | None = None) -> Found | None:
+        """The blob of the fastest tier that has one, of those slower than `below`.
 
-        A disk hit goes to memory, unless the key was put or deleted while the disk was being read.
+        `about` has the provider and the model, by which the bucket names its objects. The disk has
+        `deadline` seconds. Nothing is copied to a faster tier until `fill` is told that the blob is good.
         """
-        blob = await self.memory.get(key)
-        if blob is not None:
-            if self._disk:
-                self._disk.touch(key)
-            return Found(blob, "memory")
-        if self._disk is None:
-            return None
-        self._looking[key] = self._looking.get(key, 0) + 1
-        try:
+        if below is None:
+            blob: Blob | None = await self.memory.get(key)
+            if blob is not None:
+                if self._disk:
+                    self._disk.touch(key)
+                return Found(blob, "memory")
+        if self._disk and below in (None, "memory"):
             blob = await self._read(self._disk, key)
-            if blob is not None and key not in self._changed:
-                self.memory.put(Entry(key, blob))
-        finally:
-            self._looking[key] -= 1
-            if not self._looking[key]:
-                del self._looking[key]
-                self._changed.discard(key)
-        return None if blob is None else Found(blob, "disk")
+            if blob is not None:
+                return Found(blob, "disk")
+        if self._bucket and below != "bucket":
+            try:
+                blob = await self._bucket.get(key, about)
+            except StoreError:  # counted by the bucket, which also says so in the log
+                return None
+            if blob is not None:
+                return Found(blob, "bucket")
+        return None
 
-    async def get(self, key: str) -> bytes | None:
+    def fill(self, entry: Entry, tier: Tier) -> None:
+        """Copies what was found in `tier` to the faster ones. What was put in the meantime is newer, and
+        stays: memory has it."""
+        if entry.key in self.memory:
+            return
+        if isinstance(entry.blob, bytes):
+            self.memory.put(entry)
+        if tier == "bucket" and self._disk:
+            self._disk.put(entry)
+
+    async def get(self, key: str) -> Blob | None:
         found = await self.find(key)
         return found.blob if found else None
 
     def put(self, entry: Entry) -> bool:
         """True: at least one tier took it."""
-        self._note_change(entry.key)
-        kept = self.memory.put(entry)
         queued = self._disk.put(entry) if self._disk else False
-        return kept or queued
+        return self.memory.put(entry) or queued
 
     async def delete(self, key: str) -> None:
-        """StoreError: it is gone from memory, and may still be on disk."""
-        self._note_change(key)
+        """From this machine. StoreError: it is gone from memory, and may still be on disk."""
         await self.memory.delete(key)
         if self._disk:
             await self._disk.delete(key)
 
+    async def discard(self, key: str, about: About, tier: Tier) -> None:
+        """Removes what cannot be read from the tier where it was found. StoreError: it is still there."""
+        if tier == "bucket" and self._bucket:
+            await self._bucket.delete(key, about)
+        elif tier == "disk":
+            await self.delete(key)
+        else:
+            await self.memory.delete(key)
+
     async def close(self, deadline: float) -> None:
         await self.memory.close(deadline)
-        if self._disk:
-            await self._disk.close(deadline)
+        slower = [tier.close(deadline) for tier in (self._disk, self._bucket) if tier]
+        await asyncio.gather(*slower)
 
-    async def _read(self, disk: Disk, key: str) -> bytes | None:
+    async def _read(self, disk: Disk, key: str) -> Blob | None:
+        """A read that comes too late is let go of by the disk's own thread."""
         try:
             async with asyncio.timeout(self._deadline):
                 return await disk.get(key)
@@ -92,7 +130,3 @@ class Tiers:
         except StoreError:
             self.lookup_failed += 1
         return None
-
-    def _note_change(self, key: str) -> None:
-        if key in self._looking:
-            self._changed.add(key)

@@ -5,9 +5,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 from mitmcache.store import rows
-from mitmcache.store.blobs import SHARDS, Blobs
+from mitmcache.store.blobs import SHARDS, Blobs, key_of
 from mitmcache.store.pending import MAX_TOUCHED, Pending
 from mitmcache.store.schema import transaction
 
@@ -39,7 +40,8 @@ class Upkeep:
         self._touched_at = time.monotonic()
         self._evicting = False
         self._vacuuming = False
-        self._shards = iter(("", *SHARDS))  # "" stands for the staging folder
+        self._shards = iter(SHARDS)
+        self._staging_at = time.monotonic() - ORPHAN_SECONDS
 
     def step(self) -> bool:
         """One slice; True if there is more to do at once. The store is within `max_bytes` afterwards, unless
@@ -78,8 +80,7 @@ class Upkeep:
         self._evicting = size > target
 
     def _evict_slice(self, target: int) -> int:
-        """Gives the size that is left. Rows and files go in one transaction, in which no other process
-        can write the file of one of these keys anew."""
+        """Gives the size that is left, or 0 where nothing more may go."""
         with transaction(self._db):
             size = rows.totals(self._db).bytes
             gone = []
@@ -88,10 +89,8 @@ class Upkeep:
                     break
                 gone.append(victim)
                 size -= victim.cost
-            rows.evict(self._db, gone)
-            for victim in gone:
-                if victim.in_file:
-                    self._blobs.remove(victim.key)
+            rows.remove(self._db, (victim.file for victim in gone))
+        self._blobs.remove(victim.file for victim in gone if victim.in_file)
         return size if gone else 0
 
     def _vacuum(self) -> bool:
@@ -106,19 +105,20 @@ class Upkeep:
 
     def _sweep(self) -> bool:
         """Once after opening, a folder at a time: files that no row names. Younger ones may belong to
-        another process that has yet to commit."""
+        another process that has yet to commit. And temporary files, every hour."""
+        before = self._now() - ORPHAN_SECONDS
+        if time.monotonic() - self._staging_at >= ORPHAN_SECONDS:
+            self._staging_at = time.monotonic()
+            self._blobs.remove_aged_staging(before)
+            return True
         shard = next(self._shards, None)
         if shard is None:
             return False
-        before = self._now() - ORPHAN_SECONDS
-        if not shard:
-            self._blobs.remove_aged_staging(before)
-            return True
-        aged = (key for key in self._blobs.aged(shard, before) if not rows.in_file(self._db, key))
-        orphans = list(islice(aged, ORPHAN_SLICE))
-        if orphans:
-            with transaction(self._db):
-                for key in orphans:
-                    if not rows.in_file(self._db, key):
-                        self._blobs.remove_if_aged(key, before)
+        aged = (path for path in self._blobs.aged(shard, before) if not self._is_named(path))
+        for path in list(islice(aged, ORPHAN_SLICE)):
+            path.unlink(missing_ok=True)
         return True
+
+    def _is_named(self, path: Path) -> bool:
+        file = rows.file_of(self._db, key_of(path))
+        return file is not None and self._blobs.path(file) == path

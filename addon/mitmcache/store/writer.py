@@ -1,4 +1,5 @@
-"""The one thread of a process that writes: batches first, upkeep between them. It outlives every error."""
+"""The one thread of a process that writes: batches first, errands and upkeep between them. It outlives
+every error."""
 
 import asyncio
 import contextlib
@@ -11,10 +12,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from mitmcache.store import rows
-from mitmcache.store.blobs import INLINE_BYTES, Blobs
+from mitmcache.store.commit import Committer, Done
+from mitmcache.store.errands import Errands
 from mitmcache.store.pending import Change, Pending
-from mitmcache.store.rows import Totals
-from mitmcache.store.schema import cause, is_busy, is_corrupt, note_damage, transaction
+from mitmcache.store.schema import cause, is_busy, is_corrupt, note_damage
 from mitmcache.store.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -24,29 +25,39 @@ EPISODE_SECONDS = 60.0
 
 
 class Writer:
-    """Owns `db` from `start` on, and closes it when `pending` is closed and empty."""
+    """Owns `db` from `start` on, and closes it when `pending` is closed and empty.
+
+    `on_dirty` is called in its thread whenever rows that are to be uploaded have been committed.
+    """
 
     def __init__(
         self,
         folder: Path,
         db: sqlite3.Connection,
         pending: Pending,
-        max_bytes: int,
-        now: Callable[[], float],
+        errands: Errands,
+        committer: Committer,
+        upkeep: Upkeep,
     ) -> None:
         self.totals = rows.totals(db)
+        self.spooled = rows.spooled(db)
+        self.stored = 0
+        self.spool_full = 0
         self.write_failed = 0
+        self.on_dirty: Callable[[], None] | None = None
         self._folder = folder
         self._db = db
-        self._blobs = Blobs(folder)
         self._pending = pending
-        self._upkeep = Upkeep(db, self._blobs, pending, max_bytes, now)
+        self._errands = errands
+        self._committer = committer
+        self._upkeep = upkeep
         self._episodes: dict[str, float] = {}
         self._ended: Future[None] = Future()
         # a daemon: a disk that hangs must not keep the proxy from ending
         self._thread = threading.Thread(target=self._run, name="mitmcache-writer", daemon=True)
 
     def start(self) -> None:
+        self._errands.open()
         self._thread.start()
 
     async def ended(self, deadline: float) -> bool:
@@ -67,9 +78,11 @@ class Writer:
                 if batch:
                     self._write(batch)
                 self._pending.done()
+                self._run_errands()
                 idle = 0.0 if self._keep_up() else IDLE_SECONDS
                 self._pending.settle()
         finally:
+            self._errands.close()
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
             self._ended.set_result(None)
@@ -77,67 +90,57 @@ class Writer:
     def _write(self, batch: list[Change]) -> None:
         """All of it or, where that fails, whatever can be written one by one."""
         try:
-            self._commit(batch)
+            done = self._committer.commit(batch)
         except Exception:  # whatever it is, the thread goes on
             self._write_singly(batch)
         else:
             self._went_well("writing")
+            self._count(done)
 
     def _write_singly(self, batch: list[Change]) -> None:
-        lost = 0
+        lost: list[Change] = []
         last: Exception | None = None
         for position, change in enumerate(batch):
             try:
-                self._commit([change])
+                done = self._committer.commit([change])
             except Exception as error:
-                lost += 1
                 last = error
                 if is_busy(error):  # each further one would wait as long
-                    lost += len(batch) - position - 1
+                    lost += batch[position:]
                     break
-        self.write_failed += lost
+                lost.append(change)
+            else:
+                self._count(done)
+        for change in lost:
+            self._committer.give_up(change)
+        self.write_failed += len(lost)
         if last:
             self._went_wrong("writing", last)
         else:
             self._went_well("writing")
 
-    def _commit(self, batch: list[Change]) -> None:
-        """Files first, under temporary names; they get their own inside the transaction, so that files
-        and rows of one key change in the same order in every process."""
-        staged: dict[str, Path] = {}
-        placed: list[str] = []
-        try:
-            for change in batch:
-                if change.entry and len(change.entry.blob) > INLINE_BYTES:
-                    staged[change.key] = self._blobs.stage(change.entry.blob)
-            with transaction(self._db):
-                for change in batch:
-                    self._apply(change, staged.get(change.key))
-                    if change.key in staged:
-                        placed.append(change.key)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                for temporary in staged.values():
-                    temporary.unlink(missing_ok=True)
-                for key in placed:
-                    self._blobs.remove(key)
-            raise
+    def _count(self, done: Done) -> None:
+        self.stored += done.stored
+        self.spool_full += done.spool_full
+        if done.dirty and self.on_dirty:
+            try:
+                self.on_dirty()
+            except Exception as error:  # another's mistake must not end this thread
+                self._went_wrong("telling of what is to be uploaded", error)
 
-    def _apply(self, change: Change, temporary: Path | None) -> None:
-        had_file = rows.in_file(self._db, change.key)
-        if change.entry:
-            rows.put(self._db, change.entry, change.at, inline=temporary is None)
+    def _run_errands(self) -> None:
+        try:
+            self._errands.step(self._db)
+        except Exception as error:
+            self._went_wrong("noting uploads", error)
         else:
-            rows.delete(self._db, change.key)
-        if temporary:
-            self._blobs.place(temporary, change.key)
-        elif had_file:
-            self._blobs.remove(change.key)
+            self._went_well("noting uploads")
 
     def _keep_up(self) -> bool:
         try:
             more = self._upkeep.step()
-            self.totals = Totals(*rows.totals(self._db))
+            self.totals = rows.totals(self._db)
+            self.spooled = rows.spooled(self._db)
         except Exception as error:
             self._went_wrong("upkeep", error)
             return False
