@@ -11,7 +11,10 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.txt", "requirements-dev.txt")
-TOOLS = ("sh", "cat", "cmp", "cp", "dirname", "env", "flock", "mkdir", "perl", "readlink", "rm", "uname")
+TOOLS = (
+    *("sh", "cat", "chmod", "cmp", "cp", "dirname", "env", "flock", "mkdir", "mv", "perl", "readlink", "rm"),
+    "uname",
+)
 RECORDER = """
 import json, os, sys
 mask = os.umask(0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.cache.directives import CONTROL_HEADERS, NOTHING, Directives, parse
+from mitmcache.cache.directives import CONTROL_HEADERS, MAX_TAG, MAX_TAGS, NOTHING, Directives, parse, united
 from mitmcache.exchange import Headers
 
 
@@ -16,6 +16,11 @@ def cc(value: str) -> Headers:
     return (("cache-control", value),)
 
 
+def tag(value: str) -> Headers:
+    return (("x-mitmcache-tag", value),)
+
+
+MANY = [f"t{number}" for number in range(MAX_TAGS + 1)]
 CASES: list[tuple[str, Headers, Directives]] = [
     ("no header", (), NOTHING),
     ("other headers", (("accept", "*/*"), ("pragma", "no-cache"), ("x-cache-control", "no-cache")), NOTHING),
@@ -75,9 +80,20 @@ CASES: list[tuple[str, Headers, Directives]] = [
             ("cf-aig-skip-cache", "true"),
             ("cf-aig-cache-ttl", "5"),
             ("cf-aig-cache-key", "k"),
+            ("x-mitmcache-tag", "t"),
         ),
-        Directives(True, 5, "k", True, True, True, 1, 2, 3, 4),
+        Directives(True, 5, "k", True, True, True, 1, 2, 3, 4, ("t",)),
     ),
+    ("a tag", tag("nightly"), said(tags=("nightly",))),
+    ("tags, with spaces round them", tag(" a:1 ,b ,\tc"), said(tags=("a:1", "b", "c"))),
+    ("tags of several lines", (*tag("b"), *tag("a")), said(tags=("b", "a"))),
+    ("a tag twice", tag("a,b,a"), said(tags=("a", "b"))),
+    ("no tag", tag(" , ,"), NOTHING),
+    ("a tag with a space is none", tag("a b, c"), said(tags=("c",))),
+    ("a tag of other letters is none", tag("\u00e9t\u00e9, \x7f, c"), said(tags=("c",))),
+    ("the longest tag", tag("x" * MAX_TAG), said(tags=("x" * MAX_TAG,))),
+    ("a longer one is none", tag("x" * (MAX_TAG + 1) + ",c"), said(tags=("c",))),
+    ("more tags than there may be", tag(",".join(MANY)), said(tags=tuple(MANY[:MAX_TAGS]))),
 ]
 
 
@@ -91,3 +107,9 @@ def test_no_header_breaks_a_call(headers: list[tuple[str, str]]) -> None:
     parsed = parse(tuple(headers))
     times = (parsed.ttl, parsed.max_age, parsed.max_stale, parsed.min_fresh, parsed.stale_if_error)
     assert all(seconds is None or seconds >= 0 for seconds in times)
+    assert len(parsed.tags) <= MAX_TAGS
+
+
+def test_the_tags_of_caller_and_rule_are_one_set() -> None:
+    assert united(("a", "b"), (), ("b", "c d", "c")) == ("a", "b", "c")
+    assert united(MANY, MANY) == tuple(MANY[:MAX_TAGS])

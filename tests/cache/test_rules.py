@@ -30,6 +30,9 @@ GOOD: list[tuple[str, Any, tuple[Rule, ...]]] = [
     ("0 is for ever", [{"ttl": 0}], (Rule(ttl=math.inf),)),
     ("a rule without settings", [{"match": {"model": "m"}}], (Rule(model="m"),)),
     ("null says nothing of skip", [{"skip": None}], (Rule(),)),
+    ("tags", [{"tags": ["a", "b", "a"]}], (Rule(tags=("a", "b")),)),
+    ("one tag as text", [{"tags": "nightly"}], (Rule(tags=("nightly",)),)),
+    ("null says nothing of tags", [{"tags": None}], (Rule(),)),
     ("several, in order", [{"ttl": 1}, {"ttl": 2}], (Rule(ttl=1), Rule(ttl=2))),
 ]
 
@@ -55,6 +58,12 @@ BAD: list[tuple[str, Any, str]] = [
     ("a ttl that is no time", [{"ttl": "soon"}], "rule 1: 'soon' is not a duration"),
     ("a negative ttl", [{"ttl": -1}], "rule 1: '-1' is not a duration"),
     ("a ttl of true", [{"ttl": True}], "rule 1: 'True' is not a duration"),
+    ("a tag with a space", [{"tags": ["a", "b c"]}], "rule 1: tags must be visible characters"),
+    ("a tag with a comma", [{"tags": "a,b"}], "rule 1: tags must be visible characters"),
+    ("an empty tag", [{"tags": [""]}], "rule 1: tags must be visible characters"),
+    ("a tag that is a number", [{"tags": [1]}], "rule 1: tags must be visible characters"),
+    ("tags that are a mapping", [{"tags": {"a": 1}}], "rule 1: tags must be visible characters"),
+    ("too many tags", [{"tags": ["a"] * 17}], "rule 1: tags: at most 16"),
     ("a scope of nobody's", [{"scope": "me"}], "rule 1: 'me' is not a valid Scope"),
     ("a scope that is a list", [{"scope": ["user"]}], "rule 1: "),
 ]

@@ -1,7 +1,9 @@
 """What a caller says about caching, in the request's headers (RFC 9111, RFC 5861, Cloudflare's own)."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from mitmcache.exchange import Headers, header
 
@@ -13,14 +15,17 @@ CONTROL_HEADERS = frozenset(
         "cf-aig-cache-ttl",
         "cf-cache-ttl",
         "cf-aig-cache-key",
+        "x-mitmcache-tag",
     }
 )
 """Addressed to us: none of them goes upstream."""
+MAX_TAGS = 16
+MAX_TAG = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """Seconds throughout; None where nothing was said."""
+    """Seconds throughout; None where nothing was said. `tags` are what the answer can be purged by."""
 
     skip: bool = False
     ttl: float | None = None
@@ -32,6 +37,7 @@ class Directives:
     max_stale: float | None = None
     min_fresh: float | None = None
     stale_if_error: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 NOTHING = Directives()
@@ -61,7 +67,18 @@ def parse(headers: Headers) -> Directives:
         max_stale=math.inf if max_stale is None else _seconds(max_stale),
         min_fresh=_seconds(control.get("min-fresh")),
         stale_if_error=_seconds(control.get("stale-if-error")),
+        tags=united(tag.strip() for tag in header(headers, "x-mitmcache-tag").split(",")),
     )
+
+
+def is_tag(text: str) -> bool:
+    """1 to 64 visible ASCII characters, none of them a comma."""
+    return 0 < len(text) <= MAX_TAG and all("!" <= letter <= "~" for letter in text) and "," not in text
+
+
+def united(*tags: Iterable[str]) -> tuple[str, ...]:
+    """The first MAX_TAGS of those that are tags, each once."""
+    return tuple(dict.fromkeys(filter(is_tag, chain(*tags))))[:MAX_TAGS]
 
 
 def _cache_control(value: str) -> dict[str, str | None]:

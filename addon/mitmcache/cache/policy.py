@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mitmcache.cache.directives import Directives
+from mitmcache.cache.directives import Directives, united
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
 from mitmcache.exchange import Call, header
@@ -33,12 +33,13 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """`read`: ask the store; `write`: keep the reply for `ttl` seconds (math.inf: for ever)."""
+    """`read`: ask the store; `write`: keep the reply for `ttl` seconds (math.inf: for ever), under `tags`."""
 
     read: bool
     write: bool
     ttl: float
     scope: Scope
+    tags: tuple[str, ...] = ()
 
 
 def decide(
@@ -75,6 +76,7 @@ def decide(
         write=not asked.no_store and lifetime > 0,
         ttl=lifetime,
         scope=rule.scope or scope,
+        tags=united(asked.tags, rule.tags),
     )
 
 

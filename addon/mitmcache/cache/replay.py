@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from typing import Literal
 
 from mitmcache.cache.record import Record
 from mitmcache.exchange import Headers
@@ -21,6 +22,8 @@ KEPT_HEADERS = frozenset(
 KEPT_PREFIX = "x-amzn-bedrock-"
 """Bedrock tells usage in headers alone."""
 
+GZIPPED: Headers = (("content-encoding", "gzip"),)
+
 _REFUSED = re.compile(r"q\s*=\s*0(?:\.0*)?")
 
 
@@ -32,14 +35,18 @@ def kept(headers: Headers) -> Headers:
 
 
 def body_for(record: Record, accept_encoding: str) -> tuple[bytes, Headers]:
-    """The body, and the headers that say how it is encoded.
+    """The body, and the headers that say how it is encoded."""
+    if coding_for(accept_encoding) == "gzip":
+        return gzip.compress(record.body, 1, mtime=0), GZIPPED
+    return record.body, ()
 
-    As it is, unless the caller refuses that and takes gzip.
-    """
+
+def coding_for(accept_encoding: str) -> Literal["", "gzip"]:
+    """As it is, unless the caller refuses that and takes gzip."""
     takes = _takes(accept_encoding)
     if takes.get("identity", takes.get("*", True)) or not takes.get("gzip", takes.get("*", False)):
-        return record.body, ()
-    return gzip.compress(record.body, 1, mtime=0), (("content-encoding", "gzip"),)
+        return ""
+    return "gzip"
 
 
 def _takes(accept_encoding: str) -> dict[str, bool]:

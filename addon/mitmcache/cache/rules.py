@@ -5,6 +5,8 @@
         ttl: 7d
       - match: {model: "*-search-*"}
         skip: true
+      - match: {user: ci}
+        tags: [ci, nightly]
 
 Every condition is a shell glob, and one left out is met by all. The first rule that matches decides.
 `skip: false` looks up even what its request says is never to be cached (`store: true`, say).
@@ -15,16 +17,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from mitmcache.cache.directives import MAX_TAG, MAX_TAGS, is_tag, united
 from mitmcache.cache.scope import Scope
 from mitmcache.units import duration
 
 CONDITIONS = ("host", "model", "path", "user")
-SETTINGS = ("ttl", "skip", "scope")
+SETTINGS = ("ttl", "skip", "scope", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """None in a setting: the rule says nothing of it. `ttl` in seconds, `math.inf` for ever."""
+    """None in a setting: the rule says nothing of it. `ttl` in seconds, `math.inf` for ever.
+
+    `tags` are given to the answer beside the caller's own (see directives.py).
+    """
 
     host: str = "*"
     model: str = "*"
@@ -33,6 +39,7 @@ class Rule:
     ttl: float | None = None
     skip: bool | None = None
     scope: Scope | None = None
+    tags: tuple[str, ...] = ()
 
     def matches(self, host: str, model: str, path: str, user: str) -> bool:
         return (
@@ -81,6 +88,16 @@ def _rule(index: int, entry: Any) -> Rule:
     try:
         ttl = duration(str(settings["ttl"])) if "ttl" in settings else None
         scope = Scope(settings["scope"]) if "scope" in settings else None
+        tags = _tags(settings.get("tags"))
     except ValueError as error:
         raise ValueError(f"rule {index}: {error}") from None
-    return Rule(**match, ttl=ttl, skip=skip, scope=scope)
+    return Rule(**match, ttl=ttl, skip=skip, scope=scope, tags=tags)
+
+
+def _tags(given: Any) -> tuple[str, ...]:
+    tags = [given] if isinstance(given, str) else given or []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and is_tag(tag) for tag in tags):
+        raise ValueError(f"tags must be visible characters without a comma, at most {MAX_TAG}, not {given!r}")
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"tags: at most {MAX_TAGS}")
+    return united(tags)
