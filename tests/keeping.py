@@ -29,8 +29,12 @@ class Shelf:
         self.fails = False
 
     async def get(self, key: str) -> bytes | None:
-        entry = self.entries.get(key)
-        return entry.blob if entry else None
+        return self.blob(key) if key in self.entries else None
+
+    def blob(self, key: str) -> bytes:
+        blob = self.entries[key].blob
+        assert isinstance(blob, bytes)
+        return blob
 
     def put(self, entry: Entry) -> bool:
         if self.fails:

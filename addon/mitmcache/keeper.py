@@ -1,24 +1,31 @@
 """Takes finished replies off the request path: judges, encodes and stores them, one after another.
 
 A reply that is being worked on can be waited for, so that a caller who asks again at once is not sent
-upstream again. Everything that waits here is charged to the budget that the taps share.
+upstream again. Everything that waits here is charged to the budget that the taps share. What is too large
+for memory has a lane of its own, where a process does the work (see large/), so that nothing waits for it.
 """
 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from mitmcache.cache import admit, record, replay, shape
 from mitmcache.cache.body import Body
 from mitmcache.cache.key import Ingredients, group
-from mitmcache.cache.record import Record
-from mitmcache.cache.tap import Budget
+from mitmcache.cache.record import Meta, Record
+from mitmcache.cache.tap import Budget, Tap, nowhere
 from mitmcache.exchange import Call, Reply
+from mitmcache.large.desk import Desk
+from mitmcache.large.spool import Spool
 from mitmcache.reasons import Reason
-from mitmcache.store.base import Entry, Store
+from mitmcache.selection import About
+from mitmcache.store.base import LARGE, Entry, Staged, Store
 from mitmcache.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -31,7 +38,8 @@ MAX_WAITING = 4096
 class Candidate:
     """A reply that may be kept. `judged`: already admitted. `clean_end`: see `admit.admit`.
 
-    `charged` is what the budget holds for it, `expires` in Unix seconds, 0 for never.
+    `charged` is what the budget holds for it, `expires` in Unix seconds, 0 for never. With a `spool`, the
+    body is there and not in the reply. `tags` and `generation` are the record's.
     """
 
     key: str
@@ -45,6 +53,30 @@ class Candidate:
     clean_end: bool = True
     judged: bool = False
     charged: int = 0
+    host: str = ""
+    tags: tuple[str, ...] = ()
+    generation: int = 0
+    spool: Spool | None = None
+
+    @property
+    def is_large(self) -> bool:
+        return self.spool is not None or len(self.reply.body) > LARGE
+
+    def facts(self) -> dict[str, Any]:
+        """Of the record: the fields of Meta."""
+        return {
+            "key": self.key,
+            "provider": self.call.provider.name,
+            "dialect": self.call.dialect.name,
+            "model": self.model,
+            "created": self.created,
+            "expires": self.expires,
+            "status": self.reply.status,
+            "headers": replay.kept(self.reply.headers),
+            "host": self.host,
+            "tags": self.tags,
+            "generation": self.generation,
+        }
 
 
 @dataclass(slots=True)
@@ -53,31 +85,56 @@ class _Pending:
     offers: int = 0
 
 
-class Keeper:
-    """Lives on the event loop; only `_make` runs elsewhere."""
+class _Lane:
+    """Candidates that are worked on one after another."""
 
-    def __init__(self, store: Store, tally: Tally, budget: Budget, limit: int, secret: bytes) -> None:
+    def __init__(self, make: Callable[[Candidate], Awaitable[Entry | Reason | None]]) -> None:
+        self.make = make
+        self.waiting: deque[Candidate] = deque()
+        self.worker: asyncio.Task[None] | None = None
+
+
+class Keeper:
+    """Lives on the event loop; only `_make` runs elsewhere.
+
+    `stage` names a new file of the store's, for what is too large for memory, which is more than `in_memory`
+    bytes, decoded. Without it, memory has to do.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tally: Tally,
+        budget: Budget,
+        limit: int,
+        secret: bytes,
+        stage: Callable[[], Path] | None = None,
+    ) -> None:
         self._store = store
         self._tally = tally
         self._budget = budget
         self._limit = limit
         self._secret = secret
-        self._waiting: deque[Candidate] = deque()
+        self.in_memory = min(limit, LARGE) if stage else limit
         self._pending: dict[str, _Pending] = {}
-        self._worker: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mitmcache-keeper")
+        self._desk = Desk(stage, budget, limit) if stage else None
+        self._plain = _Lane(self._make_plain)
+        self._large = _Lane(self._make_large)
+
+    def tap(self) -> Tap[Spool]:
+        """For one stream that may be kept."""
+        spool: Callable[[], Spool | None] = self._desk.spools.open if self._desk else nowhere
+        return Tap(self._limit, self._budget, memory=self.in_memory, spool=spool)
 
     def offer(self, candidate: Candidate) -> None:
         """Takes the candidate, or counts it as dropped. Returns at once."""
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._plain.waiting) + len(self._large.waiting) >= MAX_WAITING:
             self._drop(candidate, Reason.QUEUE_FULL)
             return
-        self._waiting.append(candidate)
         pending = self._pending.setdefault(candidate.key, _Pending(asyncio.Event()))
         pending.offers += 1
-        if self._worker is None:
-            # mitmproxy's loop starts tasks eagerly, so the first step must not run inside the hook
-            self._worker = asyncio.create_task(self._work())
+        self._queue(self._large if self._desk and candidate.is_large else self._plain, candidate)
 
     async def settled(self, key: str, deadline: float) -> None:
         """Waits until what was offered under the key is stored or dropped, at most `deadline` seconds."""
@@ -87,22 +144,38 @@ class Keeper:
 
     async def drain(self, deadline: float) -> None:
         """Waits until nothing is waiting, at most `deadline` seconds."""
-        if self._worker:
-            await asyncio.wait([self._worker], timeout=deadline)
+        end = asyncio.get_running_loop().time() + deadline
+        # the plain lane first: it may put something into the other
+        for lane in (self._plain, self._large):
+            if lane.worker:
+                left = max(0.0, end - asyncio.get_running_loop().time())
+                await asyncio.wait([lane.worker], timeout=left)
 
     async def close(self, deadline: float) -> None:
         await self.drain(deadline)
-        while self._waiting:
-            self._settle(self._waiting.popleft(), Reason.QUEUE_FULL)
+        for lane in (self._plain, self._large):
+            while lane.waiting:
+                self._settle(lane.waiting.popleft(), Reason.QUEUE_FULL)
+        if self._desk:
+            await self._desk.close(deadline)
+            await self.drain(deadline)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _work(self) -> None:
+    def _queue(self, lane: _Lane, candidate: Candidate) -> None:
+        lane.waiting.append(candidate)
+        if lane.worker is None:
+            # mitmproxy's loop starts tasks eagerly, so the first step must not run inside the hook
+            lane.worker = asyncio.create_task(self._work(lane))
+
+    async def _work(self, lane: _Lane) -> None:
         await asyncio.sleep(0)
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            candidate = self._waiting.popleft()
+        while lane.waiting:
+            candidate = lane.waiting.popleft()
             try:
-                outcome = await loop.run_in_executor(self._pool, self._make, candidate)
+                outcome = await lane.make(candidate)
+                if outcome is None:
+                    self._queue(self._large, candidate)
+                    continue
                 if isinstance(outcome, Entry) and not self._store.put(outcome):
                     outcome = Reason.QUEUE_FULL
             except Exception:
@@ -110,14 +183,14 @@ class Keeper:
                 logger.warning("mitmcache: a reply could not be kept", exc_info=True)
                 outcome = Reason.STORE_ERROR
             self._settle(candidate, outcome)
-        self._worker = None
+        lane.worker = None
 
     def _settle(self, candidate: Candidate, outcome: Entry | Reason) -> None:
         if isinstance(outcome, Reason):
             self._drop(candidate, outcome)
         else:
             self._tally.stored += 1
-            self._budget.give(candidate.charged)
+            self._let_go(candidate)
         pending = self._pending[candidate.key]
         pending.offers -= 1
         if not pending.offers:
@@ -126,29 +199,45 @@ class Keeper:
 
     def _drop(self, candidate: Candidate, reason: Reason) -> None:
         self._tally.dropped[reason] += 1
-        self._budget.give(candidate.charged)
+        self._let_go(candidate)
 
-    def _make(self, candidate: Candidate) -> Entry | Reason:
-        """Runs in the pool's thread, and touches nothing of ours but the secret."""
-        reply = admit.decoded(candidate.reply, self._limit, partial=not candidate.clean_end)
+    def _let_go(self, candidate: Candidate) -> None:
+        self._budget.give(candidate.charged)
+        if candidate.spool:
+            candidate.spool.drop()
+
+    async def _make_plain(self, candidate: Candidate) -> Entry | Reason | None:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, candidate)
+
+    def _make(self, candidate: Candidate) -> Entry | Reason | None:
+        """Runs in the pool's thread, and touches nothing of ours but the secret. None: decoded, it is too
+        large to be worked on here."""
+        reply = admit.decoded(candidate.reply, self.in_memory, partial=not candidate.clean_end)
         if isinstance(reply, Reason):
-            return reply
+            return None if reply is Reason.TOO_LARGE and self.in_memory < self._limit else reply
         if not candidate.judged and (
             reason := admit.admit(candidate.call, reply, clean_end=candidate.clean_end)
         ):
             return reason
-        blob = record.encode(
-            Record(
-                key=candidate.key,
-                provider=candidate.call.provider.name,
-                dialect=candidate.call.dialect.name,
-                model=candidate.model,
-                created=candidate.created,
-                expires=candidate.expires,
-                status=reply.status,
-                headers=replay.kept(reply.headers),
-                body=reply.body,
-            )
+        made = Record(**candidate.facts(), body=reply.body)
+        return self._entry(candidate, made.about, record.encode(made))
+
+    async def _make_large(self, candidate: Candidate) -> Entry | Reason:
+        assert self._desk
+        meta = Meta(**candidate.facts())
+        blob = await self._desk.record(
+            meta,
+            candidate.reply,
+            candidate.spool,
+            done_optional=candidate.call.provider.done_optional,
+            clean_end=candidate.clean_end,
+            judged=candidate.judged,
         )
-        places = shape.shape(candidate.parts, candidate.body, self._secret)
-        return Entry(candidate.key, blob, candidate.expires, group(candidate.parts), shape.pack(places))
+        if isinstance(blob, Reason):
+            return blob
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._entry, candidate, meta.about, blob)
+
+    def _entry(self, candidate: Candidate, about: About, blob: bytes | Staged) -> Entry:
+        places = shape.pack(shape.shape(candidate.parts, candidate.body, self._secret))
+        return Entry(candidate.key, blob, candidate.expires, group(candidate.parts), places, about)

@@ -9,7 +9,9 @@ from addons.conftest import MakeRig
 from addons.flows import Rig, feed, flow, flow_of, reply_of, response, status, word
 from exchanges import Exchange, anthropic, google
 from exchanges.openai import CHAT, CHAT_STREAM, HOST, SPEECH
+from mitmcache import keeper
 from mitmcache.addons.trail import trail_of
+from mitmcache.large import desk, records
 from mitmcache.providers.base import Json
 
 EVENTS = (("content-type", "text/event-stream"),)
@@ -137,6 +139,45 @@ async def test_a_reply_that_turns_out_too_large_passes_unkept(make_rig: MakeRig,
     )
     assert b"".join(sent) == exchange.answer
     assert await dropped(rig) == {"too-large": 1} and not await hits(rig, exchange)
+
+
+@pytest.fixture
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which 300 bytes are too much for it."""
+    for module in (keeper, desk, records):
+        monkeypatch.setattr(module, "LARGE", 300)
+
+
+LONG = replace(CHAT_STREAM, events=(b": " + b"1" * 300 + b"\n\n", *CHAT_STREAM.events))
+LONG_CHAT = replace(CHAT, reply=CHAT.reply.replace(b"{", b'{"more":"%s",' % (b"1" * 300), 1))
+
+
+@pytest.mark.usefixtures("small_memory")
+async def test_a_stream_that_is_too_large_for_memory_is_kept_and_its_body_is_not_held(rig: Rig) -> None:
+    asked = await rig.ask(flow_of(LONG))
+    assert b"".join(await rig.reply(asked, reply_of(LONG))) == LONG.answer
+    assert asked.response and asked.response.raw_content is None
+    assert await dropped(rig) == {} and (await rig.stored())["stored"] == 1
+
+
+@pytest.mark.usefixtures("small_memory")
+@pytest.mark.parametrize("long", [True, False])
+async def test_a_document_that_says_it_is_too_large_for_memory_passes_chunk_by_chunk(
+    rig: Rig, long: bool
+) -> None:
+    exchange = LONG_CHAT if long else replace(CHAT, reply=b'{"choices":[]}')
+    asked, upstream = await rig.ask(flow_of(exchange)), reply_of(exchange)
+    assert b"".join(await rig.reply(asked, upstream)) == exchange.answer
+    assert bool(upstream.stream) is long
+    assert (await rig.stored())["stored"] == long
+
+
+@pytest.mark.usefixtures("small_memory")
+async def test_a_document_that_turns_out_too_large_for_memory_is_kept_later(rig: Rig) -> None:
+    asked = await rig.ask(flow_of(LONG_CHAT))
+    await rig.reply(asked, response(LONG_CHAT.answer, JSON, length=False))
+    assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=200"
+    assert await dropped(rig) == {} and (await rig.stored())["stored"] == 1
 
 
 async def test_without_room_in_the_budget_a_stream_passes_unkept(rig: Rig) -> None:

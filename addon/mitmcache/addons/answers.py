@@ -10,6 +10,8 @@ from mitmcache.cache import replay, status
 from mitmcache.cache.directives import CONTROL_HEADERS
 from mitmcache.cache.record import Record
 from mitmcache.cache.status import Outcome
+from mitmcache.exchange import Headers
+from mitmcache.large.records import LargeRecord
 
 MAX_PLACES = 8
 """Places named in an explanation; of the rest, their number."""
@@ -19,6 +21,17 @@ def from_record(request: http.Request, record: Record, outcome: Outcome) -> http
     body, coding = replay.body_for(record, request.headers.get("accept-encoding", ""))
     fields = (*record.headers, *coding, *status.headers(outcome), ("content-length", str(len(body))))
     return _response(record.status, fields, body)
+
+
+def from_large(
+    request: http.Request, record: LargeRecord, outcome: Outcome, *, gzipped: bool
+) -> http.Response:
+    """The head alone: the body comes piece by piece."""
+    framing: Headers = (("content-length", str(record.size)),)
+    if gzipped:
+        framing = () if request.is_http2 else (("transfer-encoding", "chunked"),)
+    coding = replay.GZIPPED if gzipped else ()
+    return _response(record.status, (*record.headers, *coding, *status.headers(outcome), *framing), None)
 
 
 def gateway_timeout(outcome: Outcome, message: str, differs: list[str] | None = None) -> http.Response:
@@ -68,7 +81,7 @@ def explanation(differs: list[str] | None) -> str:
     return f"not in the cache; the nearest stored request differs in: {places(differs)}"
 
 
-def _response(code: int, fields: tuple[tuple[str, str], ...], body: bytes) -> http.Response:
+def _response(code: int, fields: Headers, body: bytes | None) -> http.Response:
     headers = http.Headers(
         [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields]
     )

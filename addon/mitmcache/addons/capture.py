@@ -11,15 +11,15 @@ from mitmcache.addons import answers
 from mitmcache.addons.calls import length, lower
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
-from mitmcache.addons.threads import INLINE, run_for
 from mitmcache.addons.trail import Trail, trail_of
 from mitmcache.cache import admit, policy
 from mitmcache.cache.status import Outcome
-from mitmcache.cache.tap import Tap
 from mitmcache.exchange import Reply
 from mitmcache.keeper import Candidate
+from mitmcache.large.spool import Spool
 from mitmcache.reasons import Reason
 from mitmcache.tally import Tally
+from mitmcache.threads import INLINE, run_for
 from mitmcache.wire.forms import reader_for
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Capture:
                 self._tally.dropped[Reason.TOO_LARGE] += 1
                 outcome = replace(outcome, detail=Reason.TOO_LARGE)
             else:
-                trail.tap = Tap(self._options.current.max_body, self._storage.budget)
+                trail.tap = self._storage.keeper.tap()
         response.stream = response.stream if theirs else trail.tap or True
         trail.outcome = outcome
         answers.tell(response, outcome)
@@ -69,7 +69,7 @@ class Capture:
         trail_of(flow).forget()
 
     def _streams(self, trail: Trail, response: http.Response) -> bool:
-        """Decided from request and response. What is too large to keep goes out chunk by chunk too."""
+        """Decided from request and response. What is too large for memory goes out chunk by chunk too."""
         call, media_type = trail.call, response.headers.get("content-type", "").lower()
         if call is None or trail.body is None:
             return bool(reader_for(media_type))
@@ -78,7 +78,7 @@ class Capture:
             or reader_for(media_type)
             or call.dialect.streams(call.path, trail.body.seen)
             or (call.dialect.opaque and "json" not in media_type)
-            or length(response.headers) > self._options.current.max_body
+            or length(response.headers) > self._storage.keeper.in_memory
         )
 
     def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
@@ -100,23 +100,25 @@ class Capture:
         outcome = self._outcome(trail, response)
         if not _may_keep(flow, trail):
             return outcome
-        reason = await self._keep(trail, response)
-        if reason is None:
-            return replace(outcome, stored=True)
-        self._tally.dropped[reason] += 1
-        return replace(outcome, detail=reason)
+        kept = await self._keep(trail, response)
+        if isinstance(kept, bool):
+            return replace(outcome, stored=kept)
+        self._tally.dropped[kept] += 1
+        return replace(outcome, detail=kept)
 
-    async def _keep(self, trail: Trail, response: http.Response) -> Reason | None:
-        """Hands an admitted reply to the keeper, or says why not."""
+    async def _keep(self, trail: Trail, response: http.Response) -> Reason | bool:
+        """Hands a reply to the keeper, or says why not. False: it is too large to be judged here."""
         assert trail.call is not None
         if response.status_code != 200:
             return Reason.STATUS
-        limit = self._options.current.max_body
+        limit = self._storage.keeper.in_memory
         reply = _reply(response, response.raw_content or b"")
         try:
             plain = admit.decoded(reply, min(INLINE, limit))
-            if plain is Reason.TOO_LARGE:
+            if plain is Reason.TOO_LARGE and len(reply.body) <= limit:
                 plain = await asyncio.to_thread(admit.decoded, reply, limit)
+            if plain is Reason.TOO_LARGE and limit < self._options.current.max_body:
+                return self._entrust(trail, reply, judged=False)
             if isinstance(plain, Reason):
                 return plain
             reason = await run_for(len(plain.body), admit.admit, trail.call, plain)
@@ -126,10 +128,13 @@ class Capture:
             return Reason.STORE_ERROR
         if reason:
             return reason
-        if not self._storage.budget.take(len(plain.body)):
+        return self._entrust(trail, plain, judged=True)
+
+    def _entrust(self, trail: Trail, reply: Reply, *, judged: bool) -> Reason | bool:
+        if not self._storage.budget.take(len(reply.body)):
             return Reason.QUEUE_FULL
-        self._offer(trail, plain, charged=len(plain.body), judged=True)
-        return None
+        self._offer(trail, reply, charged=len(reply.body), judged=judged)
+        return judged
 
     def _heard(self, flow: http.HTTPFlow, *, clean_end: bool) -> None:
         """The end of a stream, however it came."""
@@ -140,13 +145,23 @@ class Capture:
         if tap.lost:
             self._tally.dropped[Reason.TOO_LARGE if tap.too_large else Reason.QUEUE_FULL] += 1
             return
-        data = tap.take()
-        # it has been sent already: this is for mitmweb and for saved flows
-        flow.response.raw_content = data
-        self._offer(trail, _reply(flow.response, data), charged=len(data), clean_end=clean_end)
+        heard = tap.take()
+        if isinstance(heard, bytes):
+            # it has been sent already: this is for mitmweb and for saved flows
+            flow.response.raw_content = heard
+            self._offer(trail, _reply(flow.response, heard), charged=len(heard), clean_end=clean_end)
+        else:
+            self._offer(trail, _reply(flow.response, b""), spool=heard, clean_end=clean_end)
 
     def _offer(
-        self, trail: Trail, reply: Reply, *, charged: int, judged: bool = False, clean_end: bool = True
+        self,
+        trail: Trail,
+        reply: Reply,
+        *,
+        charged: int = 0,
+        spool: Spool | None = None,
+        judged: bool = False,
+        clean_end: bool = True,
     ) -> None:
         assert trail.call and trail.body and trail.lookup
         now = time.time()
@@ -163,6 +178,10 @@ class Capture:
                 clean_end=clean_end,
                 judged=judged,
                 charged=charged,
+                host=trail.call.host,
+                tags=trail.tags,
+                generation=trail.generation,
+                spool=spool,
             )
         )
 

@@ -14,6 +14,7 @@ from mitmcache.cache.record import Record
 from mitmcache.cache.status import Outcome
 from mitmcache.cache.tap import Tap
 from mitmcache.exchange import Call
+from mitmcache.large.spool import Spool
 from mitmcache.providers.base import Dialect, Provider
 
 
@@ -22,7 +23,8 @@ class Trail:
     """`route` and `call` are written by Calls, `tap` and `outcome`'s last word by Capture, the
     rest by Lookup.
 
-    `answer` is the response that we made ourselves, `tier` where its record came from.
+    `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
+    newest purge that was known when the request began.
     """
 
     route: tuple[Provider, Dialect] | None = None
@@ -33,11 +35,13 @@ class Trail:
     lookup: Lookup | None = None
     parts: Ingredients = ()
     key: str = ""
+    tags: tuple[str, ...] = ()
+    generation: int = 0
     stale: Record | None = None
     differs: "asyncio.Task[list[str] | None] | None" = None
     answer: http.Response | None = None
     tier: str = ""
-    tap: Tap | None = None
+    tap: Tap[Spool] | None = None
     outcome: Outcome | None = None
 
     def forget(self) -> None:
