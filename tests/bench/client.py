@@ -24,21 +24,37 @@ class Connection(asyncio.Protocol):
         self.head = b""
 
     @classmethod
-    async def open(cls, port: int, host: str, trusted: ssl.SSLContext, *, proxied: bool = True) -> Self:
-        """To `host` through the proxy at `port`, or straight to what listens there."""
+    async def open(
+        cls, port: int, host: str, trusted: ssl.SSLContext | None, *, proxied: bool = True
+    ) -> Self:
+        """To `host` through the proxy at `port`, or straight to what listens there. None: without TLS."""
         loop = asyncio.get_running_loop()
-        tls = None if proxied else trusted
         async with asyncio.timeout(DEADLINE):
-            _, self = await loop.create_connection(
-                cls, "127.0.0.1", port, ssl=tls, server_hostname=None if proxied else host
-            )
             if proxied:
-                connect = f"CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443\r\n\r\n"
-                head = await self._exchange(connect.encode())
-                if b" 200 " not in head:
-                    raise ConnectionError(f"CONNECT was answered with {head!r}")
-                assert self._transport
+                self = await cls._tunnelled(port, host)
+                assert self._transport and trusted
                 self._transport = await loop.start_tls(self._transport, self, trusted, server_hostname=host)
+            else:
+                _, self = await loop.create_connection(
+                    cls, "127.0.0.1", port, ssl=trusted, server_hostname=host if trusted else None
+                )
+        return self
+
+    @classmethod
+    async def tunnel(cls, port: int, host: str) -> asyncio.Transport:
+        """To `host`, behind the proxy's answer to CONNECT and before TLS."""
+        async with asyncio.timeout(DEADLINE):
+            transport = (await cls._tunnelled(port, host))._transport
+        assert transport
+        return transport
+
+    @classmethod
+    async def _tunnelled(cls, port: int, host: str) -> Self:
+        _, self = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+        connect = f"CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443\r\n\r\n"
+        head = await self._exchange(connect.encode())
+        if b" 200 " not in head:
+            raise ConnectionError(f"CONNECT was answered with {head!r}")
         return self
 
     def close(self) -> None:

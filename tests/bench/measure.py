@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from time import perf_counter
 
 from bench import process, table, traffic
 from bench.client import Connection
+from bench.client_h2 import Lane, lanes
 from bench.table import Round
 from bench.upstream import Upstream
 
@@ -20,13 +22,26 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is driven. `sign` is in the head of every reply that counts, in lower case."""
+    """What is driven; without an authority, over plain HTTP.
+
+    `sign` is in the head of every reply that counts, in lower case.
+    """
 
     port: int
-    trusted: ssl.SSLContext
+    authority: Path | None
     sign: bytes = b" 200 "
     proxied: bool = True
     pid: int = 0
+    h2: bool = False
+
+    @property
+    def trusted(self) -> ssl.SSLContext | None:
+        if self.authority is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority)
+        context.set_alpn_protocols(["h2" if self.h2 else "http/1.1"])
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,7 @@ class Rounds:
     seconds: float
 
 
+type Line = Sequence[Connection | Lane]
 type MakeRequest = Callable[[], bytes]
 """The next request; a new one each time, or always the same."""
 
@@ -46,8 +62,8 @@ async def requests(
 ) -> list[list[Round]]:
     """For each target its rounds: `requests/s`, `p50`, `p99`, and the proxy's CPU where that can be told."""
     found: list[list[Round]] = [[] for _ in targets]
-    async with _open(targets, host, connections) as opened:
-        for line, target in zip(opened, targets, strict=True):
+    async with opened(targets, host, connections) as lines:
+        for line, target in zip(lines, targets, strict=True):
             # the first reply may be what a cache has yet to hear; neither is it of interest
             for each in (*line[:1], *line):
                 await each.ask(make())
@@ -55,16 +71,16 @@ async def requests(
         for turn in range(rounds.number):
             order = list(range(len(targets)))
             for place in order[:: 1 if turn % 2 else -1]:
-                result = await _drive(opened[place], targets[place], make, rounds.seconds)
+                result = await _drive(lines[place], targets[place], make, rounds.seconds)
                 found[place].append(result)
     return found
 
 
-async def _drive(line: Sequence[Connection], target: Target, make: MakeRequest, seconds: float) -> Round:
+async def _drive(line: Line, target: Target, make: MakeRequest, seconds: float) -> Round:
     taken: list[float] = []
     busy, started = process.cpu(target.pid), perf_counter()
 
-    async def one(connection: Connection) -> None:
+    async def one(connection: Connection | Lane) -> None:
         while perf_counter() - started < seconds:
             request = make()
             taken.append(await connection.ask(request))
@@ -92,28 +108,26 @@ async def streams(
 ) -> list[list[Round]]:
     """For each target its rounds of the time to the first event, and of each event's way."""
     found: list[list[Round]] = [[] for _ in targets]
-    async with _open(targets, traffic.CHAT_HOST, connections) as opened:
-        for line in opened:
+    async with opened(targets, traffic.CHAT_HOST, connections) as lines:
+        for line in lines:
             for connection in line:
                 await connection.ask(traffic.chat_request(next(numbers)))
         for turn in range(rounds.number):
             order = list(range(len(targets)))
             for place in order[:: 1 if turn % 2 else -1]:
                 found[place].append(
-                    await _stream_round(opened[place], targets[place], upstream, rounds.seconds)
+                    await _stream_round(lines[place], targets[place], upstream, rounds.seconds)
                 )
     return found
 
 
-async def _stream_round(
-    line: Sequence[Connection], target: Target, upstream: Upstream, seconds: float
-) -> Round:
+async def _stream_round(line: Line, target: Target, upstream: Upstream, seconds: float) -> Round:
     upstream.events = round(seconds / upstream.pace)
     busy = process.cpu(target.pid)
     firsts: list[float] = []
     ways: list[float] = []
 
-    async def one(connection: Connection, delay: float) -> None:
+    async def one(connection: Connection | Lane, delay: float) -> None:
         await asyncio.sleep(delay)
         number = next(numbers)
         started = connection.start_stream(traffic.chat_request(number, stream=True))
@@ -154,10 +168,11 @@ async def memory(targets: Sequence[Target], upstream: Upstream, connections: int
 async def _hold_streams(target: Target, upstream: Upstream, connections: int) -> int:
     """The process's resident bytes while so many streams are open."""
     upstream.hold.clear()
-    async with _open([target], traffic.CHAT_HOST, connections) as [line]:
+    async with opened([target], traffic.CHAT_HOST, connections) as [line]:
         for connection in line:
             connection.start_stream(traffic.chat_request(next(numbers), stream=True))
         for connection in line:
+            assert isinstance(connection, Connection)
             await connection.reached(upstream.events)
         resident = process.resident(target.pid)
         upstream.hold.set()
@@ -169,17 +184,21 @@ async def _hold_streams(target: Target, upstream: Upstream, connections: int) ->
 
 
 @asynccontextmanager
-async def _open(
+async def opened(
     targets: Sequence[Target], host: str, connections: int
-) -> AsyncIterator[list[list[Connection]]]:
-    opened: list[list[Connection]] = [[] for _ in targets]
+) -> AsyncIterator[list[list[Connection | Lane]]]:
+    """So many connections to each; of HTTP/2 one each, and so many calls in it at once."""
+    made: list[list[Connection | Lane]] = [[] for _ in targets]
     try:
-        for line, target in zip(opened, targets, strict=True):
-            for _ in range(connections):
-                line.append(await Connection.open(target.port, host, target.trusted, proxied=target.proxied))
-        yield opened
+        for line, target in zip(made, targets, strict=True):
+            trusted = target.trusted
+            if target.h2 and trusted:
+                line.extend(await lanes(target.port, host, trusted, connections))
+            while len(line) < connections:
+                line.append(await Connection.open(target.port, host, trusted, proxied=target.proxied))
+        yield made
     finally:
-        for line in opened:
+        for line in made:
             for connection in line:
                 connection.close()
 

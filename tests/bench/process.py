@@ -7,8 +7,17 @@ from pathlib import Path
 
 def resident(pid: int) -> int:
     """Bytes in memory."""
+    return _memory(pid, "VmRSS")
+
+
+def most_resident(pid: int) -> int:
+    """Bytes in memory when they were most."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, line: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    [kilobytes] = re.findall(rf"{line}:\s+(\d+) kB", status)
     return int(kilobytes) * 1024
 
 

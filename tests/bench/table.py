@@ -5,7 +5,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from statistics import median, quantiles
 
@@ -27,6 +27,14 @@ class Row:
     ratio: float
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    name: str
+    first: str
+    second: str
+    rows: tuple[Row, ...]
+
+
 def rows(bare: Sequence[Round], ours: Sequence[Round]) -> list[Row]:
     """Rounds in the order in which they ran: the first of the one beside the first of the other."""
     return [
@@ -45,7 +53,41 @@ def latency(seconds: Sequence[float], of: str = "") -> dict[str, float]:
     return {f"{of}p50, ms": cuts[49] * 1000, f"{of}p99, ms": cuts[98] * 1000}
 
 
-def title(rounds: int, seconds: float) -> None:
+class Report:
+    """Prints what was measured at once, and holds all of it for `--json` and the plot."""
+
+    def __init__(self, rounds: int, seconds: float) -> None:
+        self.sections: list[Section] = []
+        self.about: dict[str, object] = {
+            "mitmcache": __version__,
+            "mitmproxy": version("mitmproxy"),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+            "rounds": rounds,
+            "seconds": seconds,
+        }
+        _title(rounds, seconds)
+
+    def section(
+        self, name: str, rows: Sequence[Row], first: str = "bare mitmdump", second: str = "mitmcache"
+    ) -> None:
+        """`first` and `second` are what the columns are of."""
+        self.sections.append(Section(name, first, second, tuple(rows)))
+        other = "" if (first, second) == ("bare mitmdump", "mitmcache") else f": {first}, {second}"
+        print(name + other)
+        for row in rows:
+            print(f"    {row.what:<42}{_number(row.bare):>10}{_number(row.ours):>12}{row.ratio:>8.2f}x")
+        print(flush=True)
+
+    def note(self, text: str) -> None:
+        print(text, end="\n\n", flush=True)
+
+    def as_json(self) -> dict[str, object]:
+        return {**self.about, "sections": [asdict(section) for section in self.sections]}
+
+
+def _title(rounds: int, seconds: float) -> None:
     print(
         f"mitmcache {__version__} beside bare mitmdump {version('mitmproxy')}, both on this machine: "
         f"{os.cpu_count()} cores,\nPython {platform.python_version()}, {platform.system()} "
@@ -55,13 +97,6 @@ def title(rounds: int, seconds: float) -> None:
         f"{'':<46}{'bare':>10}{'mitmcache':>12}{'ratio':>9}",
         flush=True,
     )
-
-
-def section(name: str, found: Sequence[Row]) -> None:
-    print(name)
-    for row in found:
-        print(f"    {row.what:<42}{_number(row.bare):>10}{_number(row.ours):>12}{row.ratio:>8.2f}x")
-    print(flush=True)
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,107 @@
+"""What mitmproxy works out for every message and event anew, from what is nearly always the same, remembered.
+
+What takes the place of its functions does what those do, in the whole process.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple
+
+from mitmproxy import hooks, http
+from mitmproxy.net.http import url
+
+from mitmcache.internals import verify
+
+REMEMBERED = 1024
+
+type Function = Callable[..., Any]
+
+
+class Shortcut(NamedTuple):
+    """`relies_on` names what is replaced, and what that calls: digests of the source."""
+
+    owner: Any
+    name: str
+    make: Callable[[Function], Function]
+    relies_on: Mapping[str, str]
+
+
+def quick_check(original: Function) -> Function:
+    """A message's fields are of the right types? Which are is remembered: nothing else is looked at."""
+    passed: set[tuple[type, ...]] = set()
+
+    @wraps(original)
+    def check(self: http.MessageData) -> None:
+        kinds = (type(self), *map(type, vars(self).values()))
+        if kinds in passed:
+            return
+        original(self)
+        if kinds[0] in (http.RequestData, http.ResponseData) and len(passed) < REMEMBERED:
+            passed.add(kinds)
+
+    return check
+
+
+def quick_arguments(original: Function) -> Function:
+    """The values of an event's fields: which fields its class has is remembered."""
+    known: dict[type, tuple[str, ...]] = {}
+
+    @wraps(original)
+    def arguments(self: hooks.Hook) -> list[Any]:
+        names = known.get(type(self))
+        if names is None:
+            names = tuple(field.name for field in fields(self))  # type: ignore[arg-type]
+            if len(known) < REMEMBERED:
+                known[type(self)] = names
+        return [getattr(self, name) for name in names]
+
+    return arguments
+
+
+SHORTCUTS = (
+    Shortcut(
+        http.MessageData,
+        "__post_init__",
+        quick_check,
+        {
+            "http.MessageData.__post_init__": "f65088e210cd9cc1",
+            "http.MessageData": "bad2ea9a351a70d6",
+            "http.RequestData": "4371ac6b2dfb38a1",
+            "http.ResponseData": "d616b2451588a1c6",
+            "utils.typecheck.check_option_type": "b60e47c7091fa795",
+        },
+    ),
+    Shortcut(hooks.Hook, "args", quick_arguments, {"hooks.Hook.args": "5bab95f7aa358e18"}),
+    Shortcut(
+        url,
+        "parse_authority",
+        lru_cache(REMEMBERED),
+        {"net.http.url.parse_authority": "d8338265c05d8491", "net.check.is_valid_host": "76efad3bee98e9b5"},
+    ),
+)
+
+_originals: list[tuple[Shortcut, Function, Function]] = []
+
+
+def install() -> None:
+    """Raises Unfamiliar, and has then changed nothing. What is installed already stays as it is."""
+    if _originals:
+        return
+    # there is no type check under `python -O`
+    present = [shortcut for shortcut in SHORTCUTS if shortcut.name in vars(shortcut.owner)]
+    for shortcut in present:
+        verify(shortcut.relies_on)
+    for shortcut in present:
+        original = getattr(shortcut.owner, shortcut.name)
+        made = shortcut.make(original)
+        setattr(shortcut.owner, shortcut.name, made)
+        _originals.append((shortcut, original, made))
+
+
+def uninstall() -> None:
+    while _originals:
+        shortcut, original, made = _originals.pop()
+        # what somebody else has put over ours stays
+        if getattr(shortcut.owner, shortcut.name) is made:
+            setattr(shortcut.owner, shortcut.name, original)

@@ -1,0 +1,98 @@
+"""Two of our parts by themselves, in this process: the key of a request, and the disk."""
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, thread_time
+
+import orjson
+
+from bench import traffic
+from bench.table import Round, latency
+from mitmcache.cache import body, key
+from mitmcache.exchange import Call
+from mitmcache.providers import catalogue
+from mitmcache.store.base import Entry
+from mitmcache.store.disk import DiskStore
+
+PATH = "/v1/chat/completions"
+BLOB = 800
+"""Bytes of an entry: a short answer, packed."""
+
+
+def keys(size: int, rounds: int) -> tuple[list[Round], list[Round]]:
+    """Milliseconds for a prompt of `size` bytes: what anybody would do, and what we do."""
+    prompt = json.dumps(
+        {"messages": [{"role": "user", "content": traffic.prose(size)}], "model": "m"}
+    ).encode()
+    found = catalogue.find(traffic.CHAT_HOST, "POST", PATH, ())
+    assert found
+    provider, dialect = found
+    headers = (("content-type", "application/json"), ("authorization", "Bearer bench"))
+
+    def plain() -> None:
+        hashlib.sha256(orjson.dumps(orjson.loads(prompt), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def ours() -> None:
+        read = body.read(prompt, "application/json", dialect)
+        call = Call(provider, dialect, "POST", "https", traffic.CHAT_HOST, PATH, "", headers, prompt)
+        key.digest(key.ingredients(call, read, "credential 0"))
+
+    name = f"key of {_bytes(size)} of prompt, ms"
+    pairs = [(_least(plain, size), _least(ours, size)) for _ in range(rounds)]
+    return [{name: first} for first, _ in pairs], [{name: second} for _, second in pairs]
+
+
+def _least(work: Callable[[], None], size: int) -> float:
+    """Milliseconds of CPU that it takes when nothing comes between."""
+    taken = []
+    for _ in range(5 + 200_000 // (size + 1000)):
+        started = thread_time()
+        work()
+        taken.append(thread_time() - started)
+    return min(taken) * 1000
+
+
+def _bytes(size: int) -> str:
+    return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{size // 1000} kB"
+
+
+async def disk(folder: Path, few: int, many: int, reads: int) -> tuple[Round, Round]:
+    """Milliseconds that one read takes with so few entries on the disk, and with so many."""
+    store = DiskStore(folder, 1 << 40, now=time.time)
+    store.open()
+    try:
+        await _fill(store, 0, few)
+        first = await _read(store, few, reads)
+        await _fill(store, few, many)
+        return first, await _read(store, many, reads)
+    finally:
+        await store.close(60)
+
+
+async def _fill(store: DiskStore, start: int, stop: int) -> None:
+    chance = random.Random(start)
+    for number in range(start, stop):
+        while not store.put(Entry(_key(number), chance.randbytes(BLOB), group="0" * 32)):
+            await store.flush(120)
+    await store.flush(120)
+
+
+async def _read(store: DiskStore, entries: int, reads: int) -> Round:
+    chance = random.Random(entries)
+    taken = []
+    for _ in range(reads + reads // 4):
+        wanted = _key(chance.randrange(entries))
+        started = perf_counter()
+        found = await store.get(wanted)
+        taken.append(perf_counter() - started)
+        assert isinstance(found, bytes) and len(found) == BLOB
+    # the first quarter warms the operating system's cache
+    return {f"a read, {name}": value for name, value in latency(taken[-reads:]).items()}
+
+
+def _key(number: int) -> str:
+    return hashlib.sha256(number.to_bytes(8, "big")).hexdigest()
