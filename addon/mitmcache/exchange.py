@@ -1,4 +1,4 @@
-"""The words of the project: a call and its reply."""
+"""The words of the project: a call, its reply, and what that used."""
 
 from dataclasses import dataclass, field
 
@@ -38,6 +38,38 @@ class Reply:
     headers: Headers
     body: bytes = field(repr=False)
     framed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a provider says that one call used. None: it did not say, which is not zero.
+
+    As OpenTelemetry's GenAI conventions have it, `input_tokens` are all of them, those that the provider
+    read from its own prompt cache or wrote to it included, and `output_tokens` are all of them, reasoning
+    included. The other counts of tokens name parts of these two. A provider that counts such a part
+    beside the whole (Anthropic and Bedrock the cache, Gemini the reasoning) has it added here; one that
+    contradicts itself (more cached than read) is passed on as it is. Tokens are those that are billed.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation_1h_input_tokens: int | None = None
+    """Of `cache_creation_input_tokens`, those kept for an hour, which cost more."""
+    reasoning_output_tokens: int | None = None
+    total_tokens: int | None = None
+    """The provider's own total; never summed up here."""
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    audio_seconds: float | None = None
+    """How much audio was read, where that is the bill's unit."""
+    images: int | None = None
+    """Made, or read by an embedding that is billed by the image."""
+    pages: int | None = None
+    search_units: int | None = None
 
 
 def header(headers: Headers, name: str) -> str:
