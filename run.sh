@@ -4,7 +4,7 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: ./run.sh [web|dump|setup|test|demo|bench] [arguments]
+usage: ./run.sh [web|dump|setup|test|demo|bench|purge|stats|ls|show|export|import|bucket] [arguments]
 
   web     mitmweb with mitmcache (the default: `./run.sh -p 9000` is `./run.sh web -p 9000`)
   dump    mitmdump with mitmcache
@@ -12,6 +12,10 @@ usage: ./run.sh [web|dump|setup|test|demo|bench] [arguments]
   test    run the tests; arguments go to pytest
   demo    show a miss and a hit, with a stand-in for the provider
   bench   measure
+
+  purge, stats, ls, show, export, import, bucket
+          look at what is kept, and change it: see `./run.sh purge --help`. The same without run.sh:
+          .venv/bin/mitmcache
 
 Arguments of web and dump go to mitmproxy and win over what is set here: listen on 127.0.0.1, keep the
 CA in certs/. See `./run.sh dump --help` and `./run.sh dump --options`.
@@ -128,12 +132,33 @@ ensure() {
     exec 9>&-
 }
 
+# ensure_cli: .venv/bin/mitmcache, which finds Python and the package from where it lies itself, so that the
+# clone may be moved, and linked to.
+ensure_cli() {
+    [ -x "$venv/bin/mitmcache" ] && return
+    cat >"$venv/bin/mitmcache.$$" <<'EOF'
+#!/bin/sh
+'''exec' "$(dirname -- "$(readlink -f -- "$0")")/python" -P "$0" "$@"
+' '''
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "addon"))
+from mitmcache.cli import main
+
+main(prog_name="mitmcache")
+EOF
+    chmod 755 "$venv/bin/mitmcache.$$"
+    mv -f "$venv/bin/mitmcache.$$" "$venv/bin/mitmcache"
+}
+
 # --- the command ------------------------------------------------------------------------------------
 
 command=web
 case ${1-} in
     -h | --help | help) usage && exit ;;
     web | dump | setup | test | demo | bench) command=$1 && shift ;;
+    purge | stats | ls | show | export | import | bucket) command=mitmcache ;;
     -*) ;;
     *)
         if [ $# -gt 0 ]; then
@@ -148,6 +173,7 @@ case $command in
     test | bench) ensure "$dev_lock" ;;
     *) ensure "$run_lock" ;;
 esac
+ensure_cli
 
 # A shell set up to use this very proxy must not make the proxy use itself, or trust only its own CA.
 unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
@@ -162,6 +188,7 @@ case $command in
     test) cd "$root" && exec "$venv/bin/python" -m pytest "$@" ;;
     demo) exec env PYTHONPATH="$root/addon" "$venv/bin/python" -m mitmcache.demo "$@" ;;
     bench) exec env PYTHONPATH="$root/addon" "$venv/bin/python" "$root/tests/bench" "$@" ;;
+    mitmcache) exec "$venv/bin/python" -P "$venv/bin/mitmcache" "$@" ;;
 esac
 
 # mitmproxy takes --set first, then config.yaml of the confdir, then flags such as --listen-host: the later

@@ -46,6 +46,13 @@ def test_the_first_word_names_the_program_and_the_rest_is_passed_on(
         assert argv[-1] == last
 
 
+@pytest.mark.parametrize("command", ["purge", "stats", "ls", "show", "export", "import", "bucket"])
+def test_what_is_kept_is_looked_after_by_the_command_line(repo: Clone, command: str) -> None:
+    seen = repo.record(command, "--model", "a b", cwd="/")
+    assert seen["argv"] == ["-P", str(repo.root / ".venv/bin/mitmcache"), command, "--model", "a b"]
+    assert (seen["cwd"], seen["umask"]) == ("/", 0o077)
+
+
 def test_tests_run_in_the_clone(repo: Clone) -> None:
     seen = repo.record("test", "-k", "a b", env={"MITMCACHE_CORPUS": "there"}, cwd="/")
     assert (seen["argv"], seen["cwd"]) == (["-m", "pytest", "-k", "a b"], str(repo.root))
@@ -96,7 +103,7 @@ def test_signals_reach_the_proxy(repo: Clone) -> None:
         assert process.wait(timeout=30) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("command", ["web", "dump", "demo", "test"])
+@pytest.mark.parametrize("command", ["web", "dump", "demo", "test", "purge"])
 def test_the_proxy_does_not_inherit_its_own_client_s_settings(repo: Clone, command: str) -> None:
     seen = repo.record(command, env=dict.fromkeys(PROXY_VARIABLES, "http://127.0.0.1:8080"))
     assert not set(PROXY_VARIABLES) & set(seen["env"])

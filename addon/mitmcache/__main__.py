@@ -1,0 +1,5 @@
+"""`python -m mitmcache`."""
+
+from mitmcache.cli import main
+
+main(prog_name="mitmcache")
