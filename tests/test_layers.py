@@ -15,13 +15,18 @@ ARROWS = {
     "reasons": set(),
     "units": set(),
     "tally": {"reasons"},
+    "selection": set(),
+    "reading": {"cache", "exchange", "providers", "reading", "wire"},
+    "purge": {"cache", "purge", "selection", "store"},
     "wire": {"wire"},
     "providers": {"providers", "reasons", "wire"},
     "exchange": {"providers", "reasons"},
-    "cache": {"cache", "exchange", "providers", "reasons", "units", "wire"},
-    "store": {"store"},
+    "cache": {"cache", "exchange", "providers", "reasons", "selection", "units", "wire"},
+    "store": {"selection", "store"},
+    "large": {"cache", "exchange", "large", "providers", "reasons", "store", "wire"},
+    "relay": {"relay"},
 }
-PURE = ARROWS.keys() - {"store"}
+PURE = ARROWS.keys() - {"large", "purge", "relay", "store"}
 # The clock, chance, files, sockets, threads, logs, and what runs on them.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),
@@ -40,6 +45,7 @@ NO_TEST_OF_ITS_OWN = {
     "demo/redirect.py": "test_demo.py",
     "demo/report.py": "test_demo.py",
     "demo/upstream.py": "test_demo.py",
+    "large/__main__.py": "large/test_worker.py",
     "providers/base.py": "providers/test_what_counts.py",
     "reasons.py": "cache/test_policy.py",
     "store/base.py": "store/test_contract.py",
@@ -98,7 +104,7 @@ def test_every_layer_that_is_named_exists() -> None:
 
 def test_only_the_addons_know_mitmproxy() -> None:
     knowing = {layer(module) for module in MODULES if any(within(n, {"mitmproxy"}) for n in imports(module))}
-    assert knowing - {"demo"} == {"addons"}
+    assert knowing - {"demo"} == {"addons", "dispatch", "internals", "shortcuts"}
 
 
 def test_nothing_imports_the_addons_but_themselves_and_the_script() -> None:

@@ -77,7 +77,12 @@ def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("llm_store", "s3://bucket", "only the local disk"),
+        ("llm_store", "s3:/bucket", "write s3://BUCKET/PREFIX"),
+        ("llm_secret", "/nowhere/secret", "it must name a file"),
+        ("llm_lookup_timeout", "2m", "must be 1ms to 60s"),
+        ("llm_poll", "0", "must be 100ms to 1h"),
+        ("llm_spool", "much", "'much' is not a size"),
+        ("llm_fast_dispatch", "yes", "'yes' is neither true nor false"),
         ("llm_ttl", "", "'' is not a duration"),
         ("llm_ttl", "soon", "'soon' is not a duration"),
         ("llm_ttl", "-1", "'-1' is not a duration"),

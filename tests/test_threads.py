@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from mitmcache.addons.threads import INLINE, run_for
+from mitmcache.threads import INLINE, run_for
 
 
 @pytest.mark.parametrize(("size", "inline"), [(0, True), (INLINE, True), (INLINE + 1, False)])

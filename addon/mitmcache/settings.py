@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
 from mitmcache.providers.base import Provider
 from mitmcache.providers.catalogue import user_host
+from mitmcache.store import location
+from mitmcache.store.location import Location
+from mitmcache.store.seal import load_secret
 from mitmcache.units import duration, size
 
 
@@ -27,7 +30,15 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("llm_store", "", "Where answers are kept: empty for the local disk."),
+    Option(
+        "llm_store",
+        "",
+        "A bucket that machines share: s3://BUCKET/PREFIX or r2://ACCOUNT/BUCKET/PREFIX. Empty: none.",
+    ),
+    Option("llm_secret", "", "Seals what the bucket holds: a file with the secret, or `env:NAME`."),
+    Option("llm_lookup_timeout", "500ms", "How long a call waits for the bucket, in all; then it is a miss."),
+    Option("llm_poll", "30s", "How often the bucket is asked whether somebody has purged."),
+    Option("llm_spool", "1g", "Answers on the local disk that wait for the bucket; beyond, they stay local."),
     Option(
         "llm_data_dir",
         "",
@@ -48,18 +59,28 @@ OPTIONS = (
         "live; offline: never upstream, a miss is 504; refresh: always upstream, and kept; off.",
     ),
     Option("llm_hosts", "", "More hosts: `llm.corp.example=openai, localhost:11434=ollama`."),
+    Option("llm_fast_dispatch", "true", "Call mitmproxy's hooks from a table: the same, in half the time."),
     Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope."),
 )
 
 
 class BadOption(ValueError):
-    """A value that cannot be; the text begins with the option's name."""
+    """A value that cannot be; the text begins with the option's name, which is `option` where it is ours."""
+
+    def __init__(self, text: str, option: str = "") -> None:
+        super().__init__(text)
+        self.option = option
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sizes in bytes, `ttl` in seconds (math.inf for ever)."""
+    """Sizes in bytes, times in seconds (`ttl` math.inf for ever). `store` None: no bucket."""
 
+    store: Location | None
+    secret: bytes = field(repr=False)
+    lookup_timeout: float
+    poll: float
+    spool: int
     data_dir: Path
     ttl: float
     max_body: int
@@ -68,13 +89,18 @@ class Settings:
     scope: Scope
     mode: Mode
     hosts: tuple[tuple[str, Provider], ...]
+    fast_dispatch: bool
     policy: tuple[Rule, ...]
 
 
 def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Raises BadOption."""
     readers: dict[str, Callable[[str], object]] = {
-        "llm_store": _store,
+        "llm_store": lambda text: location.parse(text, environ) if text else None,
+        "llm_secret": lambda text: load_secret(text, environ) if text else b"",
+        "llm_lookup_timeout": lambda text: _within(duration(text), 0.001, 60, "1ms to 60s"),
+        "llm_poll": lambda text: _within(duration(text), 0.1, 3600, "100ms to 1h"),
+        "llm_spool": size,
         "llm_data_dir": lambda text: _data_dir(text, environ),
         "llm_ttl": duration,
         "llm_max_body": size,
@@ -83,6 +109,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_scope": lambda text: _choice(Scope, text),
         "llm_mode": lambda text: _choice(Mode, text),
         "llm_hosts": _hosts,
+        "llm_fast_dispatch": _truth,
         "llm_policy": _policy,
     }
     values: dict[str, Any] = {}
@@ -90,14 +117,20 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         try:
             values[name.removeprefix("llm_")] = read(options[name])
         except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: a `~name` of nobody
-            raise BadOption(f"{name}: {error}") from error
-    del values["store"]
+            raise BadOption(f"{name}: {error}", name) from error
     return Settings(**values)
 
 
-def _store(text: str) -> None:
-    if text:
-        raise ValueError(f"{text!r}: only the local disk is there so far; leave the option empty")
+def _within(seconds: float, least: float, most: float, words: str) -> float:
+    if not least <= seconds <= most:
+        raise ValueError(f"must be {words}")
+    return seconds
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _data_dir(text: str, environ: Mapping[str, str]) -> Path:

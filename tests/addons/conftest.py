@@ -58,7 +58,7 @@ async def rig(make_rig: MakeRig) -> Rig:
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every lookup in the store fails."""
 
-    async def find(self: Tiers, key: str) -> NoReturn:
+    async def find(self: Tiers, *args: object) -> NoReturn:
         raise StoreError("no such thing")
 
     monkeypatch.setattr(Tiers, "find", find)

@@ -15,11 +15,11 @@ from exchanges.openai import CHAT
 from mitmcache.addons import calls
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.options import Options
-from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.exchange import Call
 from mitmcache.providers.catalogue import user_host
 from mitmcache.reasons import Reason
+from mitmcache.threads import INLINE
 from mitmcache.wire.coding import decode
 
 

@@ -9,10 +9,10 @@ from addons.conftest import Clock
 from addons.flows import Rig, edit, flow, flow_of, reply_of, response, status, word
 from exchanges import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM
-from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.providers.base import Json
 from mitmcache.reasons import Reason
+from mitmcache.threads import INLINE
 
 EVENTS = (("content-type", "text/event-stream"),)
 JSON = (("content-type", "application/json"),)

@@ -42,6 +42,9 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
         "lookup_timeout": 0,
         "queue_full": 0,
         "write_failed": 0,
+        "upload_pending": 0,
+        "upload_pending_bytes": 0,
+        "spool_full": 0,
     }
 
 

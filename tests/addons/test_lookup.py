@@ -9,10 +9,10 @@ from addons.cases import STORING, aged, error, made_host
 from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow, flow_of, reply_of, status, word
 from exchanges.openai import CHAT, CHAT_STREAM
-from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.cache import key as keys
 from mitmcache.providers.base import Json
+from mitmcache.threads import INLINE
 
 
 async def test_a_repeated_call_is_answered_from_the_cache(rig: Rig, clock: Clock) -> None:

@@ -15,24 +15,31 @@ from made import RECORD
 from mitmcache.addons import storage
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
-from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import trail_of
 from mitmcache.cache import record, shape
+from mitmcache.cache.body import Body
+from mitmcache.finder import Found
+from mitmcache.selection import About
 from mitmcache.store.base import Entry, StoreError
 from mitmcache.store.disk import DiskStore
-from mitmcache.store.tiers import Tiers
+from mitmcache.store.tiers import Tier, Tiers
 from mitmcache.tally import Tally
+from mitmcache.threads import INLINE
 
 
 def stored(rig: Rig, blob: bytes, key: str = RECORD.key) -> str:
-    rig.storage.tiers.put(Entry(key, blob))
+    rig.storage.tiers.memory.put(Entry(key, blob))
     return key
 
 
+async def find(rig: Rig, key: str) -> Found | None:
+    return await rig.storage.find(key, RECORD.about, (), Body("raw", b"", None, None))
+
+
 async def test_a_stored_record_is_found_with_its_tier(rig: Rig) -> None:
-    found = await rig.storage.find(stored(rig, record.encode(RECORD)))
+    found = await find(rig, stored(rig, record.encode(RECORD)))
     assert found == (RECORD, "memory")
-    assert await rig.storage.find("f" * 64) is None
+    assert await find(rig, "f" * 64) is None
 
 
 async def test_the_store_is_in_the_folder_and_outlives_the_proxy(make_rig: MakeRig, tmp_path: Path) -> None:
@@ -54,34 +61,35 @@ async def test_a_damaged_record_is_a_miss_counted_told_and_removed(
     rig: Rig, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = stored(rig, damage)
-    assert await rig.storage.find(key) is None
+    assert await find(rig, key) is None
     assert (await rig.stored())["corrupt"] == 1
     assert [line.levelname for line in caplog.records] == ["WARNING"] and key not in caplog.text
     assert await rig.storage.tiers.get(key) is None
-    assert await rig.storage.find(key) is None and (await rig.stored())["corrupt"] == 1
+    assert await find(rig, key) is None and (await rig.stored())["corrupt"] == 1
 
 
 async def test_the_record_of_another_key_is_a_damaged_one(rig: Rig) -> None:
-    assert await rig.storage.find(stored(rig, record.encode(RECORD), "f" * 64)) is None
+    assert await find(rig, stored(rig, record.encode(RECORD), "f" * 64)) is None
     assert (await rig.stored())["corrupt"] == 1
 
 
 async def test_a_record_of_another_version_is_a_miss_and_left_alone(rig: Rig) -> None:
     blob = bytearray(record.encode(RECORD))
     blob[4] += 1
-    key = stored(rig, bytes(blob))
-    assert await rig.storage.find(key) is None
+    key = RECORD.key
+    rig.storage.tiers.put(Entry(key, bytes(blob)))
+    assert await find(rig, key) is None
     assert (await rig.storage.tiers.get(key), (await rig.stored())["corrupt"]) == (bytes(blob), 0)
 
 
 async def test_a_damaged_record_that_cannot_be_removed_is_a_miss_all_the_same(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def delete(self: Tiers, key: str) -> NoReturn:
+    async def discard(self: Tiers, key: str, about: About, tier: Tier) -> NoReturn:
         raise StoreError("full")
 
-    monkeypatch.setattr(Tiers, "delete", delete)
-    assert await rig.storage.find(stored(rig, b"no record")) is None
+    monkeypatch.setattr(Tiers, "discard", discard)
+    assert await find(rig, stored(rig, b"no record")) is None
 
 
 @pytest.mark.parametrize("size", [1000, INLINE + 1000])
@@ -97,7 +105,7 @@ async def test_a_large_record_is_decoded_off_the_loop(
 
     monkeypatch.setattr(record, "decode", spy)
     blob = record.encode(replace(RECORD, body=secrets.token_bytes(size)))
-    assert await rig.storage.find(stored(rig, blob))
+    assert await find(rig, stored(rig, blob))
     assert [thread is threading.main_thread() for thread in threads] == [size < INLINE]
 
 

@@ -113,7 +113,7 @@ WRONG = {
     "a host without a protocol": ("llm_hosts", "llm.corp.example"),
     "a host of an unknown protocol": ("llm_hosts", "llm.corp.example=telepathy"),
     "a policy that is not there": ("llm_policy", "/nonexistent/policy.yaml"),
-    "a store that is not there": ("llm_store", "gopher://bucket"),
+    "a secret that is not there": ("llm_secret", "/nonexistent/secret"),
     "an unknown option": ("llm_tll", "24h"),
 }
 

@@ -4,14 +4,18 @@ from mitmcache.addons.bundle import CaBundle
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
 from mitmcache.addons.control import Control
+from mitmcache.addons.dispatcher import Dispatcher
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
 from mitmcache.addons.options import Options
 from mitmcache.addons.pruner import Pruner
+from mitmcache.addons.purge import Purge
+from mitmcache.addons.relayed import Relayed
 from mitmcache.addons.scope import Scope
 from mitmcache.addons.startup import Startup
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.upstream import Upstream
+from mitmcache.addons.view import LlmView
 from mitmcache.addons.websocket import WebSocketFallback
 from mitmcache.tally import Tally
 
@@ -24,8 +28,10 @@ def default_addons() -> list[object]:
     tally = Tally()
     options = Options()
     storage = Storage(options, tally)
+    relayed = Relayed()
     return [
         options,
+        Dispatcher(options),
         CaBundle(),
         Startup(),
         storage,
@@ -34,8 +40,11 @@ def default_addons() -> list[object]:
         Control(storage),
         WebSocketFallback(options),
         Calls(options),
-        Lookup(options, storage, tally),
+        Lookup(options, storage, tally, relayed),
+        relayed,
         Capture(options, storage, tally),
         Marks(),
+        LlmView(options),
+        Purge(storage),
         Pruner(),
     ]

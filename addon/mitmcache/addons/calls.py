@@ -9,11 +9,11 @@ from urllib.parse import unquote
 from mitmproxy import http
 
 from mitmcache.addons.options import Options
-from mitmcache.addons.threads import INLINE
 from mitmcache.addons.trail import answered, new_trail, trail_of
 from mitmcache.exchange import Call, Headers
 from mitmcache.providers import catalogue
 from mitmcache.reasons import Reason
+from mitmcache.threads import INLINE
 from mitmcache.wire.coding import CodingError, TooLarge, decode
 from mitmcache.wire.forms import reader_for
 

@@ -9,17 +9,22 @@ from mitmproxy import http
 from mitmcache.addons import answers, listeners
 from mitmcache.addons.calls import host_of
 from mitmcache.addons.options import Options
-from mitmcache.addons.storage import Found, Storage
-from mitmcache.addons.threads import run_for
+from mitmcache.addons.relayed import Relayed
+from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
 from mitmcache.cache.policy import Bypass, Freshness, Mode
 from mitmcache.cache.scope import Scope
 from mitmcache.cache.status import Outcome, Word
 from mitmcache.exchange import Call, header
+from mitmcache.finder import Found
+from mitmcache.large import records
+from mitmcache.large.records import LargeRecord
 from mitmcache.providers import catalogue
 from mitmcache.reasons import Reason
+from mitmcache.selection import About
 from mitmcache.tally import Tally
+from mitmcache.threads import run_for
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +34,11 @@ REFUSED_AMONG = 64
 
 
 class Lookup:
-    def __init__(self, options: Options, storage: Storage, tally: Tally) -> None:
+    def __init__(self, options: Options, storage: Storage, tally: Tally, relayed: Relayed) -> None:
         self._options = options
         self._storage = storage
         self._tally = tally
+        self._relayed = relayed
 
     async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
@@ -89,16 +95,20 @@ class Lookup:
         return decision
 
     async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:
+        assert trail.call is not None and trail.body is not None
         trail.lookup = decision
+        trail.tags = decision.tags
+        # before anybody is asked: what is purged from now on is purged with this answer
+        trail.generation = self._storage.generation()
         fwd = "request"
         if decision.read and not flow.is_replay:
-            found = await self._storage.find(trail.key)
-            fwd = self._serve(flow, trail, found) if found else "uri-miss"
-            if trail.answer:
+            about = About(trail.call.provider.name, trail.call.host, trail.model)
+            found = await self._storage.find(trail.key, about, trail.parts, trail.body)
+            fwd = await self._serve(flow, trail, found) if found else "uri-miss"
+            if not fwd:
                 return
         self._tally.misses += 1
         trail.outcome = Outcome("MISS", fwd=fwd)
-        assert trail.body is not None
         refused = self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached
         among = REFUSED_AMONG if refused else MISSED_AMONG
         explaining = asyncio.create_task(self._storage.differs(trail.parts, trail.body, among))
@@ -110,23 +120,29 @@ class Lookup:
         else:
             trail.differs = explaining
 
-    def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
+    async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
         """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""
         record, now = found.record, time.time()
-        if record.created > now + policy.CLOCK_SKEW:
-            return "uri-miss"
         age = policy.age(record.created, record.expires, now)
         fresh = policy.freshness(age, trail.asked)
         if fresh is Freshness.STALE and self._options.current.mode is Mode.OFFLINE:
             fresh = Freshness.SERVE_STALE
-        if fresh in (Freshness.STALE, Freshness.REQUEST):
-            trail.stale = record
-            return fresh.value
-        self._tally.hits += 1
-        trail.tier = found.tier
+        unusable = record.created > now + policy.CLOCK_SKEW
+        if unusable or fresh in (Freshness.STALE, Freshness.REQUEST):
+            if isinstance(record, LargeRecord):
+                record.close()
+            elif not unusable:
+                trail.stale = record
+            return "uri-miss" if unusable else fresh.value
         word: Word = "HIT" if fresh is Freshness.FRESH else "STALE"
-        trail.outcome = Outcome(word, ttl=age.ttl, age=age.age)
-        _answer(flow, trail, answers.from_record(flow.request, record, trail.outcome))
+        outcome = Outcome(word, ttl=age.ttl, age=age.age)
+        if not isinstance(record, LargeRecord):
+            _answer(flow, trail, answers.from_record(flow.request, record, outcome))
+        elif not await self._relayed.serve(flow, record, outcome):
+            whole = await asyncio.to_thread(records.whole, record)
+            _answer(flow, trail, answers.from_record(flow.request, whole, outcome))
+        self._tally.hits += 1
+        trail.tier, trail.outcome = found.tier, outcome
         return ""
 
     def _bypass(self, flow: http.HTTPFlow, trail: Trail, reason: Reason) -> None:

@@ -1,0 +1,103 @@
+"""Finds the record of a key in the fastest tier that has a good one."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from mitmcache.cache.record import Corrupt, ForeignVersion, Record
+from mitmcache.large import records
+from mitmcache.large.records import LargeRecord
+from mitmcache.selection import About
+from mitmcache.store.base import Entry, Large, Staged, StoreError
+from mitmcache.store.s3_large import Received
+from mitmcache.store.tiers import Found as FoundBlob
+from mitmcache.store.tiers import Tiers
+from mitmcache.tally import Tally
+from mitmcache.threads import INLINE, run_for
+
+logger = logging.getLogger(__name__)
+
+type Likeness = Callable[[], tuple[str, bytes]]
+"""The group and the shape of an entry."""
+
+
+class Found(NamedTuple):
+    """Whoever gets a LargeRecord closes it."""
+
+    record: Record | LargeRecord
+    tier: str
+
+    def close(self) -> None:
+        if isinstance(self.record, LargeRecord):
+            self.record.close()
+
+
+class Finder:
+    """`valid(key, about)` is false for what has been purged. Only for the event loop's thread."""
+
+    def __init__(self, tiers: Tiers, tally: Tally, valid: Callable[[str, About], bool]) -> None:
+        self._tiers = tiers
+        self._tally = tally
+        self._valid = valid
+
+    async def find(self, key: str, about: About, likeness: Likeness) -> Found | None:
+        """The first fresh record, else the first that is not, else None. What has been purged is not there.
+
+        `about` has the provider and the model. `likeness` is asked when an answer comes from the bucket,
+        which does not have it.
+        """
+        stale: Found | None = None
+        blob = await self._tiers.find(key, about)
+        while blob:
+            found = await self._read(blob, key, about)
+            if found and _fresh(found):
+                if blob.tier != "memory":
+                    self._fill(blob, found, likeness)
+                if stale:
+                    stale.close()
+                return found
+            # it is no use there, and what a slower tier has may take its place
+            await self._tiers.memory.delete(key)
+            if stale is None:
+                stale = found
+            elif found:
+                found.close()
+            blob = await self._tiers.find(key, about, blob.tier)
+        return stale
+
+    async def _read(self, blob: FoundBlob, key: str, about: About) -> Found | None:
+        """None: damaged, which is counted and removed; of another version, which is left alone; purged."""
+        size = len(blob.blob) if isinstance(blob.blob, bytes) else INLINE + 1
+        try:
+            found = Found(await run_for(size, records.read, blob.blob, key), blob.tier)
+        except Corrupt as error:
+            self._tally.corrupt += 1
+            logger.warning("mitmcache: a damaged record was removed: %s", error)
+            with suppress(StoreError):
+                await self._tiers.discard(key, about, blob.tier)
+            return None
+        except ForeignVersion:
+            return None
+        if self._valid(key, found.record.about):
+            return found
+        found.close()
+        return None
+
+    def _fill(self, blob: FoundBlob, found: Found, likeness: Likeness) -> None:
+        record, data = found.record, blob.blob
+        group, shape = likeness() if blob.tier == "bucket" else ("", b"")
+        if isinstance(data, Large):
+            if not isinstance(data.file, Received):
+                return
+            # the disk takes the file over; what is open stays readable
+            copied: bytes | Staged = Staged(data.file.path, data.size)
+        else:
+            copied = data
+        entry = Entry(record.key, copied, record.expires, group, shape, record.about, copy=True)
+        self._tiers.fill(entry, blob.tier)
+
+
+def _fresh(found: Found) -> bool:
+    return not found.record.expires or found.record.expires > time.time()
