@@ -76,6 +76,7 @@ def test_large_answers_are_shared_like_small_ones(
     questions = Questions(upstream)
     asked = [questions.new(f"{word}n{size}", size * MIB) for size in (7, 20, 100)]
     assert ask_all(one, asked, clients=1) == [MISS] * 3
+    one.wait_stats(lambda found: found["stored"] == 3, 100)
     assert ask_all(one, asked, clients=1) == [HIT] * 3
     drained(one)
     assert ask_all(two, asked, clients=1) == [HIT] * 3

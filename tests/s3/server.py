@@ -86,7 +86,8 @@ class S3Server:
             *(str(weed()), "mini", f"-dir={self.folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *(*ports, *sockets, f"-s3.config={config}", "-s3.autoCreateBucket=false"),
             *("-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-            "-master.telemetry=false",
+            # a bucket takes several volumes, and their number would be limited by the space on the disk
+            *("-master.telemetry=false", "-volume.max=10000"),
         ]
         clean = {name: value for name, value in os.environ.items() if name not in PROXIES}
         with (self.folder / "weed.log").open("ab") as log:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -103,11 +104,17 @@ async def opened(confdir: str | None, said: Sequence[str], *, uploads: bool = Fa
         await disk.close(CLOSE)
 
 
+class _Left(BaseException):
+    """Ctrl-C, and a thread is at work that cannot be told."""
+
+
 async def away[T](work: Callable[[], T]) -> T:
     """What the work returns or raises, in a thread that Ctrl-C does not wait for."""
     workers = Workers(1, "mitmcache")
     try:
         return await workers.run(work)
+    except asyncio.CancelledError:
+        raise _Left from None
     finally:
         await workers.close(0)
 
@@ -119,6 +126,10 @@ def command(work: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     def run(**arguments: Any) -> None:
         try:
             asyncio.run(work(**arguments))
+        except _Left:
+            click.echo("\nAborted!", err=True)
+            sys.stdout.flush()
+            os._exit(1)  # the interpreter's end may wait for the thread, and that for the bucket
         except StoreError as error:
             raise Failed(str(error)) from None
         except TimeoutError:

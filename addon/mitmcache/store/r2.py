@@ -44,7 +44,7 @@ class Skipped(StoreError):
 
 class R2Store:
     """For one event loop. `deadline`: seconds that a lookup may take, except that a large record has longer
-    as long as it comes at 32 MiB a second. `stage` makes the files that large records are received in.
+    as long as it comes at 8 MiB a second. `stage` makes the files that large records are received in.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ class Objects(Bucket):
         """The object; None when there is none; NOT_MODIFIED when its etag is the given one. One attempt.
 
         An object above LARGE comes as a file at the path that `stage` gives, and without `stage` not at
-        all: it has longer than the deadline, as long as at every moment it has brought 32 MiB for each
+        all: it has longer than the deadline, as long as at every moment it has brought 8 MiB for each
         second beyond it. StoreError: it is longer than `most` bytes.
         """
         condition: dict[str, Any] = {"IfNoneMatch": etag} if etag else {}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-RATE = 32 << 20
+RATE = 8 << 20
 """Bytes a second that a large transfer must keep up once its deadline has passed."""
 MOST = 64 << 20
 """Bytes of an answer that is read into memory, headers and errors with it."""
