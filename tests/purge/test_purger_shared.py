@@ -156,3 +156,18 @@ async def test_an_unchanged_bucket_is_asked_with_a_condition(make: Open) -> None
     assert objects.asked["unchanged"] >= 4
     assert objects.asked["put"] == 1
     assert merge(purger.current, NONE) == Generations({M: 1000})
+
+
+async def test_a_server_that_ignores_conditions_is_found_out_at_the_start(
+    make: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not only when somebody wants to purge; and each purge is refused by name."""
+    objects = MadeObjects()
+    objects.honest = False
+    purger = make(None, Asked(objects))
+    purger.start()
+    await until(lambda: "answers are shared, but purges cannot be" in caplog.text)
+    with pytest.raises(StoreError, match="ignores the conditions of a PUT"):
+        await purger.purge(M)
+    await purger.close()
+    assert CONTROL not in objects.bodies

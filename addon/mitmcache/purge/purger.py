@@ -70,7 +70,7 @@ class Purger:
         self._late = NONE  # what waits for the bucket and is not on the disk
         self._waiting = f"{LATE}{bucket.location}" if bucket else ""
         self._etag: str | None = None
-        self._conditional = False
+        self._conditional: bool | None = None  # not yet known
         self._sharing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         if disk is None:
@@ -152,6 +152,14 @@ class Purger:
             self.current = merge(self.current, found.generations)
             self._etag = found.etag
             await self._look()
+        if self._conditional is None:
+            self._conditional = await self._bucket.ask(_keeps_conditions)
+            if not self._conditional:
+                logger.warning(
+                    "mitmcache: the server of the bucket %s ignores the conditions of a PUT: answers are "
+                    "shared, but purges cannot be",
+                    self._bucket.location,
+                )
         await self._push()
 
     async def _push(self) -> None:
@@ -163,7 +171,7 @@ class Purger:
                 late = merge(late, await self._saved_late())
             if late == NONE:
                 return
-            push = partial(control.push, seal=self._seal, late=late, conditional=self._conditional)
+            push = partial(control.push, seal=self._seal, late=late, conditional=bool(self._conditional))
             self.current = merge(self.current, await self._bucket.ask(push))
             self._conditional = True
             self._late = self._late.beyond(late)
@@ -185,6 +193,10 @@ class Purger:
             async with _in_time():
                 await self._disk.remember(self._waiting, late.to_json())
         self._late = self._late.beyond(late)
+
+
+def _keeps_conditions(objects: Objects) -> bool:
+    return objects.supports_conditions(deadline=control.READ_SECONDS)
 
 
 def _read(data: bytes | None) -> Generations:
