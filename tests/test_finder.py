@@ -8,7 +8,7 @@ import pytest
 
 from made import RECORD
 from mitmcache.cache import record
-from mitmcache.cache.record import Record
+from mitmcache.cache.record import ForeignVersion, Record
 from mitmcache.finder import Finder, Found
 from mitmcache.selection import About
 from mitmcache.store.base import Blob, Entry
@@ -145,5 +145,6 @@ async def test_a_damaged_record_is_a_miss_counted_once_and_removed(world: World,
 @pytest.mark.parametrize("tier", ["disk", "bucket"])
 async def test_a_record_of_another_version_is_a_miss_and_left_alone(world: World, tier: str) -> None:
     world.put(tier, FOREIGN)
-    assert await world.find() is None
+    with pytest.raises(ForeignVersion):
+        await world.find()
     assert (world.tally.corrupt, await world.has(tier)) == (0, True)

@@ -45,13 +45,18 @@ class Finder:
     async def find(self, key: str, about: About, likeness: Likeness) -> Found | None:
         """The first fresh record, else the first that is not, else None. What has been purged is not there.
 
+        Raises ForeignVersion where there is none but one of another version, which is not to be replaced.
         `about` has the provider and the model. `likeness` is asked when an answer comes from the bucket,
         which does not have it.
         """
         stale: Found | None = None
+        foreign = False
         blob = await self._tiers.find(key, about)
         while blob:
-            found = await self._read(blob, key, about)
+            try:
+                found = await self._read(blob, key, about)
+            except ForeignVersion:
+                found, foreign = None, True
             if found and _fresh(found):
                 if blob.tier != "memory":
                     self._fill(blob, found, likeness)
@@ -65,10 +70,12 @@ class Finder:
             elif found:
                 found.close()
             blob = await self._tiers.find(key, about, blob.tier)
+        if foreign and stale is None:
+            raise ForeignVersion
         return stale
 
     async def _read(self, blob: FoundBlob, key: str, about: About) -> Found | None:
-        """None: damaged, which is counted and removed; of another version, which is left alone; purged."""
+        """None: damaged, which is counted and removed; or purged. Raises ForeignVersion."""
         size = len(blob.blob) if isinstance(blob.blob, bytes) else INLINE + 1
         try:
             found = Found(await run_for(size, records.read, blob.blob, key), blob.tier)
@@ -77,8 +84,6 @@ class Finder:
             logger.warning("mitmcache: a damaged record was removed: %s", error)
             with suppress(StoreError):
                 await self._tiers.discard(key, about, blob.tier)
-            return None
-        except ForeignVersion:
             return None
         if self._valid(key, found.record.about):
             return found

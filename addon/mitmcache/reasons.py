@@ -34,5 +34,6 @@ class Reason(StrEnum):
     CONTENT_FILTER = "content-filter"
     TOOL_ARGUMENTS = "tool-arguments"
     # we could not
+    VERSION = "version"
     QUEUE_FULL = "queue-full"
     STORE_ERROR = "store-error"

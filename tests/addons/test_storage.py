@@ -78,7 +78,8 @@ async def test_a_record_of_another_version_is_a_miss_and_left_alone(rig: Rig) ->
     blob[4] += 1
     key = RECORD.key
     rig.storage.tiers.put(Entry(key, bytes(blob)))
-    assert await find(rig, key) is None
+    with pytest.raises(record.ForeignVersion):
+        await find(rig, key)
     assert (await rig.storage.tiers.get(key), (await rig.stored())["corrupt"]) == (bytes(blob), 0)
 
 

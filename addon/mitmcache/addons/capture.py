@@ -90,8 +90,8 @@ class Capture:
         outcome = replace(trail.outcome, fwd_status=response.status_code)
         differs = trail.differs
         if trail.lookup and not trail.lookup.write:
-            self._tally.dropped[Reason.NO_STORE] += 1
-            outcome = replace(outcome, detail=Reason.NO_STORE)
+            self._tally.dropped[trail.lookup.unwritten] += 1
+            outcome = replace(outcome, detail=trail.lookup.unwritten)
         elif differs and differs.done() and not differs.cancelled() and not differs.exception():
             outcome = replace(outcome, detail=answers.places(differs.result()))
         return outcome

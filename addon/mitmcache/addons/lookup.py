@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from mitmproxy import http
 
@@ -14,6 +15,7 @@ from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
 from mitmcache.cache.policy import Bypass, Freshness, Mode
+from mitmcache.cache.record import ForeignVersion
 from mitmcache.cache.scope import Scope
 from mitmcache.cache.status import Outcome, Word
 from mitmcache.exchange import Call, header
@@ -103,7 +105,11 @@ class Lookup:
         fwd = "request"
         if decision.read and not flow.is_replay:
             about = About(trail.call.provider.name, trail.call.host, trail.model)
-            found = await self._storage.find(trail.key, about, trail.parts, trail.body)
+            try:
+                found = await self._storage.find(trail.key, about, trail.parts, trail.body)
+            except ForeignVersion:
+                found = None
+                trail.lookup = replace(decision, write=False, unwritten=Reason.VERSION)
             fwd = await self._serve(flow, trail, found) if found else "uri-miss"
             if not fwd:
                 return

@@ -33,13 +33,17 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """`read`: ask the store; `write`: keep the reply for `ttl` seconds (math.inf: for ever), under `tags`."""
+    """`read`: ask the store; `write`: keep the reply for `ttl` seconds (math.inf: for ever), under `tags`.
+
+    `unwritten` is why not, where it is not to be kept.
+    """
 
     read: bool
     write: bool
     ttl: float
     scope: Scope
     tags: tuple[str, ...] = ()
+    unwritten: Reason = Reason.NO_STORE
 
 
 def decide(
