@@ -45,7 +45,10 @@ class World:
         self.tiers = Tiers(MemoryStore(1_000_000), disk, self.bucket, deadline=10)
         self.tally = Tally()
         self.asked = 0
-        self._finder = Finder(self.tiers, self.tally, lambda key, about: about.generation >= PURGED)
+        self.purged_below = PURGED
+        self._finder = Finder(
+            self.tiers, self.tally, lambda key, about: about.generation >= self.purged_below
+        )
 
     def put(self, tier: str, stored: Record | bytes) -> None:
         blob = stored if isinstance(stored, bytes) else record.encode(stored)
@@ -95,6 +98,22 @@ async def test_a_fresh_record_is_found_and_fills_the_faster_tiers(world: World, 
         TIERS.index(tier) + 1
     )
     assert await world.find() == Found(FRESH, "memory")
+
+
+async def test_a_record_is_decoded_once_while_its_blob_stays_in_memory(world: World) -> None:
+    world.put("memory", FRESH)
+    first, second = await world.find(), await world.find()
+    assert first and second and first.record is second.record
+    newer = replace(FRESH, body=b"newer")
+    world.put("memory", newer)
+    assert await world.find() == Found(newer, "memory")
+
+
+async def test_what_is_purged_after_it_was_decoded_is_not_served(world: World) -> None:
+    world.put("memory", FRESH)
+    await world.find()
+    world.purged_below = PURGED + 1
+    assert await world.find() is None
 
 
 async def test_what_came_from_the_bucket_explains_misses_like_any_other(world: World) -> None:

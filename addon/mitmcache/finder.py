@@ -19,6 +19,10 @@ from mitmcache.threads import INLINE, run_for
 
 logger = logging.getLogger(__name__)
 
+# Measured on CPython 3.13: a Record with its texts, and a header's tuple with the headers of its two texts.
+RECORD_OVERHEAD = 1200
+HEADER_OVERHEAD = 180
+
 type Likeness = Callable[[], tuple[str, bytes]]
 """The group and the shape of an entry."""
 
@@ -76,9 +80,8 @@ class Finder:
 
     async def _read(self, blob: FoundBlob, key: str, about: About) -> Found | None:
         """None: damaged, which is counted and removed; or purged. Raises ForeignVersion."""
-        size = len(blob.blob) if isinstance(blob.blob, bytes) else INLINE + 1
         try:
-            found = Found(await run_for(size, records.read, blob.blob, key), blob.tier)
+            found = Found(await self._decode(blob, key), blob.tier)
         except Corrupt as error:
             self._tally.corrupt += 1
             logger.warning("mitmcache: a damaged record was removed: %s", error)
@@ -89,6 +92,18 @@ class Finder:
             return found
         found.close()
         return None
+
+    async def _decode(self, blob: FoundBlob, key: str) -> Record | LargeRecord:
+        """Once, for as long as the blob stays in memory. Raises as `records.read` does."""
+        data, memory = blob.blob, self._tiers.memory
+        if not isinstance(data, bytes):
+            return await run_for(INLINE + 1, records.read, data, key)
+        if blob.tier == "memory" and isinstance(known := memory.made_of(key, data), Record):
+            return known
+        record = await run_for(len(data), records.read, data, key)
+        if blob.tier == "memory" and isinstance(record, Record):
+            memory.remember(key, data, record, _size(record))
+        return record
 
     def _fill(self, blob: FoundBlob, found: Found, likeness: Likeness) -> None:
         record, data = found.record, blob.blob
@@ -102,6 +117,12 @@ class Finder:
             copied = data
         entry = Entry(record.key, copied, record.expires, group, shape, record.about, copy=True)
         self._tiers.fill(entry, blob.tier)
+
+
+def _size(record: Record) -> int:
+    """In memory, about."""
+    texts = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.body) + texts + HEADER_OVERHEAD * len(record.headers) + RECORD_OVERHEAD
 
 
 def _fresh(found: Found) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmcache.store.base import Entry, Staged
-from mitmcache.store.memory import ENTRY_OVERHEAD, MemoryStore
+from mitmcache.store.memory import ENTRY_OVERHEAD, MADE_SHARE, MemoryStore
 from store.samples import entry, key
 
 COST = 64 + 1000 + ENTRY_OVERHEAD
@@ -74,9 +74,58 @@ async def test_close_lets_go_of_everything() -> None:
     assert (len(store), store.bytes) == (0, 0)
 
 
+async def test_what_was_made_of_a_blob_is_known_while_that_very_blob_is_there() -> None:
+    store, first, second = MemoryStore(100 * COST), entry("a"), entry("a", variant=2)
+    store.put(first)
+    store.remember(first.key, first.blob, "made", 10)
+    assert store.made_of(first.key, first.blob) == "made"
+    equal = bytes(bytearray(first.blob))
+    assert store.made_of(first.key, equal) is None
+    store.put(second)
+    assert store.made_of(first.key, second.blob) is None
+    store.put(first)
+    assert store.made_of(first.key, first.blob) is None
+    assert store.made_bytes == 0
+
+
+async def test_what_was_made_of_a_blob_that_is_gone_is_not_kept() -> None:
+    store, one = MemoryStore(100 * COST), entry("a")
+    store.remember(one.key, one.blob, "made", 10)
+    assert (store.made_of(one.key, one.blob), store.made_bytes) == (None, 0)
+
+
+async def test_what_was_made_last_and_used_last_stays_within_a_quarter() -> None:
+    store, entries = MemoryStore(80 * COST), [entry(n) for n in range(6)]
+    for n, one in enumerate(entries):
+        store.put(one)
+        store.remember(one.key, one.blob, n, 5 * COST)
+        store.made_of(entries[0].key, entries[0].blob)
+    assert [store.made_of(one.key, one.blob) for one in entries] == [0, None, None, 3, 4, 5]
+    assert store.made_bytes == 20 * COST
+
+
+async def test_one_that_would_take_a_quarter_of_that_is_not_kept() -> None:
+    store, one = MemoryStore(80 * COST), entry("a")
+    store.put(one)
+    store.remember(one.key, one.blob, "made", 5 * COST + 1)
+    assert store.made_of(one.key, one.blob) is None
+
+
+async def test_what_was_made_of_blobs_makes_room_for_blobs() -> None:
+    store, first = MemoryStore(100 * COST), entry("a")
+    store.put(first)
+    store.remember(first.key, first.blob, "made", 2 * COST)
+    for n in range(97):
+        store.put(entry(n))
+    assert store.made_of(first.key, first.blob) == "made"
+    store.put(entry("last"))
+    assert store.made_of(first.key, first.blob) is None
+    assert len(store) == 99
+
+
 @given(
     max_bytes=st.integers(0, 20 * COST),
-    steps=st.lists(st.tuples(st.sampled_from("pd"), st.integers(0, 9), st.integers(0, 5000)), max_size=60),
+    steps=st.lists(st.tuples(st.sampled_from("pdm"), st.integers(0, 9), st.integers(0, 5000)), max_size=60),
 )
 async def test_the_bytes_are_those_of_what_is_kept_and_never_over_the_bound(
     max_bytes: int, steps: list[tuple[str, int, int]]
@@ -85,9 +134,12 @@ async def test_the_bytes_are_those_of_what_is_kept_and_never_over_the_bound(
     for what, n, size in steps:
         if what == "p":
             store.put(Entry(key(n), bytes(size)))
-        else:
+        elif what == "d":
             await store.delete(key(n))
-        assert store.bytes <= max_bytes
+        elif blob := await store.get(key(n)):
+            store.remember(key(n), blob, "made", size)
+        assert store.bytes + store.made_bytes <= max_bytes
+        assert store.made_bytes <= max_bytes // MADE_SHARE
     blobs = [blob for n in range(10) if (blob := await store.get(key(n))) is not None]
     assert store.bytes == sum(64 + len(blob) + ENTRY_OVERHEAD for blob in blobs)
     assert len(store) == len(blobs)

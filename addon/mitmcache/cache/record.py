@@ -90,8 +90,12 @@ def encode(record: Record) -> bytes:
 
 
 def decode(blob: bytes, key: str) -> Record:
-    """Raises Corrupt unless every byte is as written and the record is that of `key`."""
-    found = read_head(blob)
+    """Raises Corrupt unless every byte is as written and the record is that of `key`, and ForeignVersion."""
+    return decode_body(read_head(blob), blob, key)
+
+
+def decode_body(found: Head, blob: bytes, key: str) -> Record:
+    """As `decode`, where the head was read already."""
     if found.meta.key != key:
         raise Corrupt("the record of another key")
     stored = blob[found.length :]

@@ -37,8 +37,9 @@ def read(blob: Blob, key: str) -> Record | LargeRecord:
     """Blocks, for a file. Raises Corrupt, unless every byte is as written and the record is that of `key`,
     and ForeignVersion; the blob is closed then."""
     if isinstance(blob, bytes):
-        if record.read_head(blob).size <= LARGE:
-            return record.decode(blob, key)
+        head = record.read_head(blob)
+        if head.size <= LARGE:
+            return record.decode_body(head, blob, key)
         return _verified(io.BytesIO(blob), key)
     try:
         return _verified(blob.file, key)
