@@ -57,7 +57,12 @@ def test_what_somebody_has_put_over_one_stays(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(http.MessageData, "__post_init__"), (hooks.Hook, "args"), (url, "parse_authority")],
+    [
+        (http.MessageData, "__post_init__"),
+        (hooks.Hook, "args"),
+        (http.Headers, "get_all"),
+        (url, "parse_authority"),
+    ],
 )
 def test_all_stand_aside_where_one_is_another(
     monkeypatch: pytest.MonkeyPatch, owner: object, name: str
@@ -159,5 +164,45 @@ def test_an_authority_is_read_the_same(authority: str | bytes, strict: bool) -> 
     shortcuts.install()
     try:
         assert [outcome(url.parse_authority, authority, strict) for _ in range(2)] == [expected] * 2
+    finally:
+        shortcuts.uninstall()
+
+
+NAMES = st.sampled_from(
+    ["host", "Host", "HOST", b"Host", "cookie", "x\xe9", "x\udce9", "\ud800", "", 1, None]
+)
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from([b"host", b"Host", b"cookie", b"COOKIE", b"x\xe9", b"x\xc3\xa9", b"X\xc3\xa9", b""]),
+        st.binary(max_size=4),
+    ),
+    max_size=5,
+)
+
+
+class Exact(http.Headers):
+    @staticmethod
+    def _kconv(key: Any) -> Any:
+        return key
+
+
+@given(FIELDS, NAMES, st.sampled_from([http.Headers, Exact]))
+def test_a_header_has_the_same_values(
+    fields: list[tuple[bytes, bytes]], name: Any, kind: type[http.Headers]
+) -> None:
+    headers = kind(fields)
+
+    def values() -> Any:
+        return (
+            outcome(headers.get_all, name),
+            outcome(headers.get, name),
+            outcome(lambda: headers[name]),
+            outcome(lambda: name in headers),
+        )
+
+    expected = values()
+    shortcuts.install()
+    try:
+        assert values() == expected
     finally:
         shortcuts.uninstall()

@@ -74,4 +74,4 @@ class Usage:
 
 def header(headers: Headers, name: str) -> str:
     """All values of a lower-case header name, joined by a comma as RFC 9110 5.2 has it."""
-    return ", ".join(value for key, value in headers if key == name)
+    return ", ".join([value for key, value in headers if key == name])

@@ -59,6 +59,25 @@ def quick_arguments(original: Function) -> Function:
     return arguments
 
 
+def quick_values(original: Function) -> Function:
+    """The values of a header. It is looked for in one go, in place of a call for each header there is."""
+
+    @wraps(original)
+    def values(self: http.Headers, name: str | bytes) -> list[str]:
+        if type(self) is not http.Headers or type(name) is not str:
+            found: list[str] = original(self, name)
+            return found
+        wanted = name.encode("utf-8", "surrogateescape").lower()
+        size = len(wanted)
+        return [
+            value.decode("utf-8", "surrogateescape")
+            for key, value in self.fields
+            if len(key) == size and key.lower() == wanted
+        ]
+
+    return values
+
+
 SHORTCUTS = (
     Shortcut(
         http.MessageData,
@@ -73,6 +92,19 @@ SHORTCUTS = (
         },
     ),
     Shortcut(hooks.Hook, "args", quick_arguments, {"hooks.Hook.args": "5bab95f7aa358e18"}),
+    Shortcut(
+        http.Headers,
+        "get_all",
+        quick_values,
+        {
+            "http.Headers.get_all": "367b3317bc2ba45c",
+            "http.Headers._kconv": "dd59639eb7c46701",
+            "http._native": "0ba4541fc6fa15ce",
+            "http._always_bytes": "1f256dc3d66394a0",
+            "coretypes.multidict._MultiDict.get_all": "5bff03c1afa25bb7",
+            "utils.strutils.always_bytes": "97a1c07fd4d60b7d",
+        },
+    ),
     Shortcut(
         url,
         "parse_authority",

@@ -13,6 +13,7 @@ from mitmcache.cache.status import Outcome
 from mitmcache.exchange import Headers
 from mitmcache.large.records import LargeRecord
 
+_CONTROL = frozenset(name.encode() for name in CONTROL_HEADERS)
 MAX_PLACES = 8
 """Places named in an explanation; of the rest, their number."""
 
@@ -57,6 +58,8 @@ def tell(response: http.Response, outcome: Outcome) -> None:
 
 def take_off(request: http.Request) -> None:
     """Removes what is addressed to us, unless the caller's signature covers it."""
+    if _CONTROL.isdisjoint([name.lower() for name, _ in request.headers.fields]):
+        return
     authorization = request.headers.get("authorization", "")
     signed = authorization.partition("SignedHeaders=")[2].partition(",")[0].lower().split(";")
     for name in CONTROL_HEADERS:

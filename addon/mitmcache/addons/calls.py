@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from mitmproxy import http
 
 from mitmcache.addons.options import Options
-from mitmcache.addons.trail import answered, new_trail, trail_of
-from mitmcache.exchange import Call, Headers
+from mitmcache.addons.trail import Trail, answered, new_trail, trail_of
+from mitmcache.exchange import Call, Headers, header
 from mitmcache.providers import catalogue
 from mitmcache.reasons import Reason
 from mitmcache.threads import INLINE
@@ -33,7 +33,8 @@ class Calls:
             return
         request = flow.request
         path, _ = _target(request)
-        trail.route = catalogue.find(host_of(flow), request.method, path, self._options.current.hosts)
+        trail.named, trail.host = _named(flow), host_of(flow)
+        trail.route = catalogue.find(trail.host, request.method, path, self._options.current.hosts)
         if trail.route is None and (_is_rpc(request) or length(request.headers) > MAX_BUFFERED):
             request.stream = True
 
@@ -47,16 +48,19 @@ class Calls:
             return
         provider, dialect = trail.route
         path, query = _target(flow.request)
-        body, unread = await _content(flow.request, self._options.current.max_body)
+        headers = lower(flow.request.headers)
+        coding = header(headers, "content-encoding")
+        body, unread = await _content(flow.request, coding, self._options.current.max_body)
         trail.call = Call(
             provider=provider,
             dialect=dialect,
             method=flow.request.method,
             scheme=flow.request.scheme,
-            host=host_of(flow),
+            # a script may have sent the call elsewhere since its headers came
+            host=host_of(flow) if moved(flow, trail) else trail.host,
             path=path,
             query=query,
-            headers=lower(flow.request.headers),
+            headers=headers,
             body=body,
             unread=unread,
         )
@@ -71,7 +75,13 @@ class Calls:
 
 
 def lower(headers: http.Headers) -> Headers:
-    return tuple((name.lower(), value) for name, value in headers.items(multi=True))
+    # `items` would do so too, at several times the cost
+    return tuple(
+        [
+            (name.decode("utf-8", "surrogateescape").lower(), value.decode("utf-8", "surrogateescape"))
+            for name, value in headers.fields
+        ]
+    )
 
 
 def length(headers: http.Headers) -> int:
@@ -96,6 +106,18 @@ def host_of(flow: http.HTTPFlow) -> str:
         return ""
     (host,) = names
     return host if request.port == _SCHEME_PORTS.get(request.scheme) else f"{host}:{request.port}"
+
+
+def moved(flow: http.HTTPFlow, trail: Trail) -> bool:
+    """False: `host_of` gives what it gave when the call's headers came."""
+    return _named(flow) != trail.named
+
+
+def _named(flow: http.HTTPFlow) -> tuple[object, ...]:
+    """All that `host_of` goes by. To compare costs little where nothing has changed."""
+    data, server = flow.request.data, flow.server_conn
+    said = data.host, data.port, data.scheme, data.authority, data.headers.fields, data.http_version
+    return *said, server.address, server.sni, flow.client_conn.sni
 
 
 def _upstream_sni(flow: http.HTTPFlow) -> str:
@@ -128,10 +150,9 @@ def _target(request: http.Request) -> tuple[str, str]:
     return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query
 
 
-async def _content(request: http.Request, limit: int) -> tuple[bytes, Reason | None]:
+async def _content(request: http.Request, coding: str, limit: int) -> tuple[bytes, Reason | None]:
     """The body with its content-encoding undone; as sent, and why, where that cannot be done."""
     raw = request.raw_content or b""
-    coding = request.headers.get("content-encoding", "")
     if not coding or not raw:
         return raw, None
     try:

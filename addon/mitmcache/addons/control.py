@@ -3,9 +3,10 @@
 import orjson
 from mitmproxy import http
 
+from mitmcache.addons.calls import moved
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
-from mitmcache.addons.trail import answered
+from mitmcache.addons.trail import answered, trail_of
 
 
 class Control:
@@ -15,7 +16,10 @@ class Control:
         self._storage = storage
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        if answered(flow) or flow.request.pretty_host.lower() != CONTROL_HOST:
+        trail = trail_of(flow)
+        if answered(flow) or (trail.route and not moved(flow, trail)):
+            return
+        if flow.request.pretty_host.lower() != CONTROL_HOST:
             return
         # first of all: a request to us must never go upstream, whatever fails below
         flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})

@@ -20,14 +20,16 @@ from mitmcache.providers.base import Dialect, Provider
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """`route` and `call` are written by Calls, `tap` and `outcome`'s last word by Capture, the
-    rest by Lookup.
+    """`route`, its `host`, what that was `named` by, and `call` are written by Calls, `tap` and `outcome`'s
+    last word by Capture, the rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
     newest purge that was known when the request began.
     """
 
     route: tuple[Provider, Dialect] | None = None
+    host: str = ""
+    named: tuple[object, ...] = ()
     call: Call | None = None
     body: Body | None = None
     model: str = ""

@@ -45,7 +45,7 @@ NOTHING = Directives()
 
 def parse(headers: Headers) -> Directives:
     """A value that cannot be read is taken as not said: a cache header must not break a call."""
-    if not any(name in CONTROL_HEADERS for name, _ in headers):
+    if CONTROL_HEADERS.isdisjoint([name for name, _ in headers]):
         return NOTHING
     control = _cache_control(header(headers, "cache-control"))
     max_stale = control.get("max-stale", "")

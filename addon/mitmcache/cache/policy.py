@@ -68,7 +68,7 @@ def decide(
         return Bypass(Reason.TOO_LARGE)
     if call.unread:  # what cannot be read may ask for anything
         return Bypass(call.unread)
-    if any(name == "range" or name.startswith("if-") for name, _ in call.headers):
+    if [name for name, _ in call.headers if name == "range" or name.startswith("if-")]:
         return Bypass(Reason.CONDITIONAL)
     if header(call.headers, "x-use-cache").lower() in ("0", "false"):  # Hugging Face's own word
         return Bypass(Reason.USE_CACHE)

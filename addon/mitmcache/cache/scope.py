@@ -44,7 +44,10 @@ def caller(call: Call) -> Caller:
     """Reads the credentials of a call, wherever they stand: SDKs move them from header to header."""
     found: set[bytes] = set()
     sigv4 = False
+    present = {name for name, _ in call.headers}
     for name in SECRET_HEADERS:
+        if name not in present:
+            continue
         value = header(call.headers, name)
         if value.startswith("AWS4-"):
             sigv4 = True
@@ -52,7 +55,7 @@ def caller(call: Call) -> Caller:
             found.add(_fact("sigv4", key_id))
         elif token := _token(value):
             found.add(_fact("secret", token))
-    for name, value in parse_qsl(call.query, errors="surrogateescape"):
+    for name, value in parse_qsl(call.query, errors="surrogateescape") if call.query else ():
         if name.lower() in SECRET_QUERY and value:
             found.add(_fact("secret", value))
     if not found and (cookie := header(call.headers, "cookie")):
