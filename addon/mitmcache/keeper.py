@@ -30,6 +30,8 @@ from mitmcache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
+INLINE = 16 * 1024
+"""Bytes of request and reply that are packed and digested on the loop, in half a millisecond or so."""
 MAX_WAITING = 4096
 """Replies; their bytes are bounded by the budget."""
 
@@ -95,7 +97,7 @@ class _Lane:
 
 
 class Keeper:
-    """Lives on the event loop; only `_make` runs elsewhere.
+    """Lives on the event loop; only `_make` runs elsewhere, where that is worth a thread.
 
     `stage` names a new file of the store's, for what is too large for memory, which is more than `in_memory`
     bytes, decoded. Without it, memory has to do.
@@ -207,11 +209,15 @@ class Keeper:
             candidate.spool.drop()
 
     async def _make_plain(self, candidate: Candidate) -> Entry | Reason | None:
+        # what is judged is decoded too: it has its true size, and is not parsed again
+        if candidate.judged and len(candidate.reply.body) + len(candidate.body.canonical) <= INLINE:
+            await asyncio.sleep(0)  # others first, each time
+            return self._make(candidate)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, candidate)
 
     def _make(self, candidate: Candidate) -> Entry | Reason | None:
-        """Runs in the pool's thread, and touches nothing of ours but the secret. None: decoded, it is too
-        large to be worked on here."""
+        """Runs in the pool's thread too, and touches nothing of ours but the secret. None: decoded, it is
+        too large to be worked on here."""
         reply = admit.decoded(candidate.reply, self.in_memory, partial=not candidate.clean_end)
         if isinstance(reply, Reason):
             return None if reply is Reason.TOO_LARGE and self.in_memory < self._limit else reply
