@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mitmcache.store import pending as pendings
 from mitmcache.store.pending import BATCH, CHANGE_OVERHEAD, MAX_TOUCHED, Change, Pending
 from store.samples import entry, key
 
@@ -203,3 +204,29 @@ def test_every_put_has_a_version_of_its_own() -> None:
         put(queue, 0, variant=n)
         versions |= {change.version for change in cycle(queue)}
     assert len(versions) == 10
+
+
+@pytest.mark.parametrize("ends", ["full", "flush", "wake", "close", "bytes"])
+def test_in_a_burst_a_batch_waits_until_it_is_full_or_somebody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(pendings, "PACE", 3600.0)
+    queue = pending(max_bytes=400_000)
+    put(queue, "alone")
+    assert len(cycle(queue)) == 1
+    put(queue, 0)
+    taken: list[int] = []
+    writer = threading.Thread(target=lambda: taken.append(len(queue.take(0))))
+    writer.start()
+    expected = {"full": BATCH, "bytes": 2}.get(ends, 1)
+    for n in range(1, expected):
+        put(queue, n, 250_000 if ends == "bytes" else 1000)
+    match ends:
+        case "flush":
+            queue.flush()
+        case "wake":
+            queue.wake()
+        case "close":
+            queue.close()
+    writer.join(10)
+    assert taken == [expected]

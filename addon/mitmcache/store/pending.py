@@ -5,6 +5,7 @@ operations only, never over I/O, so that the loop does not wait for the disk.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from mitmcache.store.base import Entry, Staged
 from mitmcache.store.rows import File, new_version
 
 BATCH = 64
+PACE = 0.02
+"""Seconds. A transaction costs as much as five rows, and takes the interpreter from the loop each time."""
 MAX_TOUCHED = 10_000
 CHANGE_OVERHEAD = 512
 
@@ -67,6 +70,7 @@ class Pending:
         self._touched: dict[str, float] = {}
         self._flushes: list[tuple[int, Future[None]]] = []
         self._due: list[tuple[int, Future[None]]] = []
+        self._taken_at = -PACE
         self._woken = False
         self._closed = False
 
@@ -104,7 +108,7 @@ class Pending:
         self._bytes = grown
         self._staged = staged
         self._number = max(number, self._number)
-        if len(self._queued) == 1:
+        if len(self._queued) in (1, BATCH) or self._pressing:
             self._wake.notify()
         return True
 
@@ -145,15 +149,22 @@ class Pending:
     # the writer's side
 
     def take(self, idle: float) -> list[Change]:
-        """The next batch, or an empty one after `idle` seconds without any. Batches form while the one
-        before is written."""
+        """The next batch, or an empty one after `idle` seconds without any.
+
+        What comes alone is taken at once. In a burst, batches form: they are `PACE` seconds apart, unless
+        they are full or somebody waits for one.
+        """
         with self._wake:
             if not (self._queued or self._woken or self._urgent):
                 self._wake.wait(idle)
+            if self._queued and not self._woken:
+                left = self._taken_at + PACE - time.monotonic()
+                self._wake.wait_for(lambda: self._woken or self._urgent or self._pressing, max(left, 0))
             self._woken = False
             self._due = list(self._flushes)
             for key in list(islice(self._queued, BATCH)):
                 self._taken[key] = self._queued.pop(key)
+            self._taken_at = time.monotonic() if self._taken else self._taken_at
             return list(self._taken.values())
 
     def done(self) -> None:
@@ -190,6 +201,11 @@ class Pending:
     def finished(self) -> bool:
         with self._wake:
             return self._closed and not self._queued and not self._flushes
+
+    @property
+    def _pressing(self) -> bool:
+        """There is a batch, or half of what there is room for."""
+        return len(self._queued) >= BATCH or self._bytes * 2 >= self._max_bytes
 
     @property
     def _urgent(self) -> bool:
