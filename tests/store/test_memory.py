@@ -11,6 +11,11 @@ from store.samples import entry, key
 COST = 64 + 1000 + ENTRY_OVERHEAD
 
 
+def bytes_of(one: Entry) -> bytes:
+    assert isinstance(one.blob, bytes)
+    return one.blob
+
+
 async def kept(store: MemoryStore, names: range) -> list[int]:
     """Which of them are there; asking uses them, in this order."""
     return [n for n in names if await store.get(key(n)) is not None]
@@ -77,49 +82,49 @@ async def test_close_lets_go_of_everything() -> None:
 async def test_what_was_made_of_a_blob_is_known_while_that_very_blob_is_there() -> None:
     store, first, second = MemoryStore(100 * COST), entry("a"), entry("a", variant=2)
     store.put(first)
-    store.remember(first.key, first.blob, "made", 10)
-    assert store.made_of(first.key, first.blob) == "made"
-    equal = bytes(bytearray(first.blob))
+    store.remember(first.key, bytes_of(first), "made", 10)
+    assert store.made_of(first.key, bytes_of(first)) == "made"
+    equal = bytes(bytearray(bytes_of(first)))
     assert store.made_of(first.key, equal) is None
     store.put(second)
-    assert store.made_of(first.key, second.blob) is None
+    assert store.made_of(first.key, bytes_of(second)) is None
     store.put(first)
-    assert store.made_of(first.key, first.blob) is None
+    assert store.made_of(first.key, bytes_of(first)) is None
     assert store.made_bytes == 0
 
 
 async def test_what_was_made_of_a_blob_that_is_gone_is_not_kept() -> None:
     store, one = MemoryStore(100 * COST), entry("a")
-    store.remember(one.key, one.blob, "made", 10)
-    assert (store.made_of(one.key, one.blob), store.made_bytes) == (None, 0)
+    store.remember(one.key, bytes_of(one), "made", 10)
+    assert (store.made_of(one.key, bytes_of(one)), store.made_bytes) == (None, 0)
 
 
 async def test_what_was_made_last_and_used_last_stays_within_a_quarter() -> None:
     store, entries = MemoryStore(80 * COST), [entry(n) for n in range(6)]
     for n, one in enumerate(entries):
         store.put(one)
-        store.remember(one.key, one.blob, n, 5 * COST)
-        store.made_of(entries[0].key, entries[0].blob)
-    assert [store.made_of(one.key, one.blob) for one in entries] == [0, None, None, 3, 4, 5]
+        store.remember(one.key, bytes_of(one), n, 5 * COST)
+        store.made_of(entries[0].key, bytes_of(entries[0]))
+    assert [store.made_of(one.key, bytes_of(one)) for one in entries] == [0, None, None, 3, 4, 5]
     assert store.made_bytes == 20 * COST
 
 
 async def test_one_that_would_take_a_quarter_of_that_is_not_kept() -> None:
     store, one = MemoryStore(80 * COST), entry("a")
     store.put(one)
-    store.remember(one.key, one.blob, "made", 5 * COST + 1)
-    assert store.made_of(one.key, one.blob) is None
+    store.remember(one.key, bytes_of(one), "made", 5 * COST + 1)
+    assert store.made_of(one.key, bytes_of(one)) is None
 
 
 async def test_what_was_made_of_blobs_makes_room_for_blobs() -> None:
     store, first = MemoryStore(100 * COST), entry("a")
     store.put(first)
-    store.remember(first.key, first.blob, "made", 2 * COST)
+    store.remember(first.key, bytes_of(first), "made", 2 * COST)
     for n in range(97):
         store.put(entry(n))
-    assert store.made_of(first.key, first.blob) == "made"
+    assert store.made_of(first.key, bytes_of(first)) == "made"
     store.put(entry("last"))
-    assert store.made_of(first.key, first.blob) is None
+    assert store.made_of(first.key, bytes_of(first)) is None
     assert len(store) == 99
 
 
