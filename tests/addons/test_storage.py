@@ -98,13 +98,13 @@ async def test_a_large_record_is_decoded_off_the_loop(
     rig: Rig, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[threading.Thread] = []
-    decode = record.decode
+    decode = record.decode_body
 
-    def spy(blob: bytes, key: str) -> record.Record:
+    def spy(head: record.Head, blob: bytes, key: str) -> record.Record:
         threads.append(threading.current_thread())
-        return decode(blob, key)
+        return decode(head, blob, key)
 
-    monkeypatch.setattr(record, "decode", spy)
+    monkeypatch.setattr(record, "decode_body", spy)
     blob = record.encode(replace(RECORD, body=secrets.token_bytes(size)))
     assert await find(rig, stored(rig, blob))
     assert [thread is threading.main_thread() for thread in threads] == [size < INLINE]
@@ -214,10 +214,10 @@ async def test_much_is_compared_off_the_loop(rig: Rig, inline: bool, monkeypatch
         threads.append(threading.current_thread())
         return nearest(mine, others)
 
+    await rig.repeat(CHAT)
     monkeypatch.setattr(shape, "nearest", spy)
     if not inline:
         monkeypatch.setattr(storage, "COMPARED_INLINE", 1)
-    await rig.repeat(CHAT)
     await rig.ask(flow_of(CHAT.saying("goodbye"), cache_control="only-if-cached"))
     assert [thread is threading.main_thread() for thread in threads] == [inline]
 
