@@ -38,10 +38,13 @@ async def test_what_the_work_raises_is_raised(workers: Workers) -> None:
     assert await workers.run(lambda: "on") == "on"
 
 
-async def test_there_are_no_more_threads_than_were_asked_for_and_none_without_work(workers: Workers) -> None:
-    assert not [thread for thread in threading.enumerate() if thread.name == "test-worker"]
+async def test_there_are_no_more_threads_than_were_asked_for_and_none_without_work() -> None:
+    name = "a name of their own"  # those of other tests may be ending still
+    workers = Workers(2, name)
+    assert not [thread for thread in threading.enumerate() if thread.name == name]
     await asyncio.gather(*(workers.run(lambda: None) for _ in range(20)))
-    assert len([thread for thread in threading.enumerate() if thread.name == "test-worker"]) <= 2
+    assert len([thread for thread in threading.enumerate() if thread.name == name]) <= 2
+    await workers.close(10)
 
 
 async def test_who_has_no_patience_is_told_that_all_are_busy(workers: Workers) -> None:
