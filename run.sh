@@ -4,10 +4,13 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: ./run.sh [web|dump|setup|test|demo|bench|purge|stats|ls|show|export|import|bucket] [arguments]
+usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|purge|stats|ls|show|export|import|bucket] [arguments]
 
   web     mitmweb with mitmcache (the default: `./run.sh -p 9000` is `./run.sh web -p 9000`)
   dump    mitmdump with mitmcache
+  exec    run a program through the cache: `./run.sh exec -- pytest`; starts a proxy if none is running
+  env     what programs need to use the running proxy: `eval "$(./run.sh env)"`
+  doctor  find out why calls are not cached: `./run.sh doctor -- python`
   setup   make .venv and stop; everything but test and bench then works offline
   test    run the tests; arguments go to pytest
   demo    show a miss and a hit, with a stand-in for the provider
@@ -158,6 +161,7 @@ command=web
 case ${1-} in
     -h | --help | help) usage && exit ;;
     web | dump | setup | test | demo | bench) command=$1 && shift ;;
+    exec | env | doctor) command=client ;;
     purge | stats | ls | show | export | import | bucket) command=mitmcache ;;
     -*) ;;
     *)
@@ -174,6 +178,9 @@ case $command in
     *) ensure "$run_lock" ;;
 esac
 ensure_cli
+
+# What these run, or look at, is the user's own: all of the environment stays as it is.
+[ "$command" != client ] || exec "$venv/bin/python" -P "$venv/bin/mitmcache" "$@"
 
 # A shell set up to use this very proxy must not make the proxy use itself, or trust only its own CA.
 unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY

@@ -17,7 +17,8 @@ from bench.scenes import FULL, QUICK, Size, Stage  # noqa: E402
 from bench.table import Report  # noqa: E402
 from bench.upstream import Upstream  # noqa: E402
 from mitmcache.demo import certificate  # noqa: E402
-from mitmcache.demo.proxy import Proxy, ProxyError  # noqa: E402
+from mitmcache.demo.proxy import Proxy  # noqa: E402
+from mitmcache.launch.proxy import ProxyError  # noqa: E402
 
 BARE = Path(__file__).with_name("bare.py")
 # ours pins the first; and what is logged or printed for each flow is not what is compared

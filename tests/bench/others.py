@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 from bench.measure import BenchError
-from mitmcache.demo.proxy import without_proxies
+from mitmcache.launch.environment import unproxied
 
 READY = 60.0
 
@@ -133,7 +133,7 @@ async def _done(*command: str) -> None:
 async def _running(command: Sequence[str], port: int) -> AsyncIterator[int]:
     """Until it listens; then the pid, and its end at the end."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=without_proxies(os.environ)
+        *command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=unproxied(os.environ)
     )
     try:
         await _listening(process, port)

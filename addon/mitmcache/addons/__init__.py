@@ -7,6 +7,7 @@ from mitmcache.addons.control import Control
 from mitmcache.addons.dispatcher import Dispatcher
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
+from mitmcache.addons.note import RunningNote
 from mitmcache.addons.options import Options
 from mitmcache.addons.pruner import Pruner
 from mitmcache.addons.purge import Purge
@@ -35,6 +36,7 @@ def default_addons() -> list[object]:
         CaBundle(),
         Startup(),
         storage,
+        RunningNote(options),
         Scope(options),
         Upstream(),
         Control(storage),

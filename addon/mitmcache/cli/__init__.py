@@ -1,21 +1,24 @@
-"""The command line: what is kept, and how it is looked after. It works with and without a running proxy."""
+"""The command line: programs run through the cache, and what is kept. It needs no running proxy."""
 
 import click
 
 from mitmcache import __version__
-from mitmcache.cli import bucket, bundle, ls, purge, show, stats
+from mitmcache.cli import bucket, bundle, doctor, env, exec, ls, purge, show, stats
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mitmcache", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at what mitmcache keeps, and change it.
+    """Run programs through mitmcache; look at what it keeps, and change it.
 
     The options are those of the proxy: from config.yaml of its folder, and from --set.
     """
 
 
 for _command in (
+    exec.execute,
+    env.env,
+    doctor.doctor,
     ls.ls,
     show.show,
     stats.stats,

@@ -46,10 +46,15 @@ def gather(
             continue
         _known(name, "--set")
         given[name] = value
-    folder = Path(confdir or environ.get(CONFDIR) or _default()).expanduser()
+    folder = folder_of(confdir, environ)
     if confdir and not folder.is_dir():
         raise BadOption(f"confdir: there is no folder {folder}")
     return _read(folder / "config.yaml") | given
+
+
+def folder_of(confdir: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The proxy's folder, whether it is there or not."""
+    return Path(confdir or environ.get(CONFDIR) or _default()).expanduser().absolute()
 
 
 def _default() -> str | Path:

@@ -10,9 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mitmcache.demo import certificate, report
-from mitmcache.demo.proxy import Proxy, ProxyError, without_proxies
+from mitmcache.demo.proxy import Proxy
 from mitmcache.demo.report import Run
 from mitmcache.demo.upstream import Upstream
+from mitmcache.launch.environment import unproxied
+from mitmcache.launch.proxy import ProxyError
 
 HOST = "api.openai.com"
 DEADLINE = 60.0
@@ -83,7 +85,7 @@ async def _ask(proxy: Proxy) -> Run:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mitmcache.demo.ask"),
         env={
-            **without_proxies(kept),
+            **unproxied(kept),
             "HTTPS_PROXY": proxy.url,
             "SSL_CERT_FILE": str(proxy.ca_file),
             "OPENAI_API_KEY": "none-needed",

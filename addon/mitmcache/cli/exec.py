@@ -1,0 +1,132 @@
+"""`mitmcache exec`: a program, unchanged, through the cache."""
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mitmcache.cache.policy import Mode
+from mitmcache.cli import words
+from mitmcache.cli.places import places
+from mitmcache.cli.session import Session, session
+from mitmcache.launch import child, running
+from mitmcache.launch.find import Found
+from mitmcache.launch.proxy import Proxy, ProxyError
+
+OURS_FAILED = 125
+"""As of env(1) and timeout(1): it is us, not the command."""
+
+type Counts = Mapping[str, Any]
+
+
+class NotBegun(click.ClickException):
+    """The command was not run: one line, exit code 125."""
+
+    exit_code = OURS_FAILED
+
+
+@click.command("exec", context_settings={"allow_interspersed_args": False})
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), help="As llm_mode.")
+@click.option("--store", metavar="PLACE", help="As llm_store: `s3://bucket/prefix`.")
+@click.option(
+    "-s",
+    "--script",
+    "scripts",
+    multiple=True,
+    metavar="SCRIPT",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A mitmproxy script, beside the cache.",
+)
+@places
+@click.argument("command", nargs=-1, required=True, metavar="COMMAND...")
+def execute(
+    confdir: str | None,
+    said: Sequence[str],
+    mode: str | None,
+    store: str | None,
+    scripts: Sequence[Path],
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND so that its LLM calls are cached: `mitmcache exec -- pytest`.
+
+    Uses the proxy that is running (that of $MITMCACHE_PROXY, else the one last started), unless --mode,
+    --store, -s or --set ask for another: then, or if none runs, one is started for as long as COMMAND runs.
+
+    The exit code is that of COMMAND: 128+n if signal n ended it, 127 if there is no such command; 125 if the
+    proxy could not be started.
+    """
+    asked = [*said, *([f"llm_mode={mode}"] if mode else []), *([f"llm_store={store}"] if store else [])]
+    own = bool(scripts) or any(not word.startswith("confdir=") for word in asked)
+    try:
+        at = session(confdir, asked)
+        with _through(at, scripts, own=own) as (found, folder):
+            told = at.told(found, folder)
+            before = running.stats(found.url)
+            code = child.run(command, {**at.environ, **told})
+            _summarise(before, running.stats(found.url))
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except click.ClickException as error:
+        raise NotBegun(error.message) from None
+    sys.exit(code)
+
+
+@contextmanager
+def _through(at: Session, scripts: Sequence[Path], *, own: bool) -> Iterator[tuple[Found, Path]]:
+    """The proxy to use, and a folder that can be written to."""
+    found = None if own else at.running()
+    with tempfile.TemporaryDirectory(prefix="mitmcache-") as spare:
+        if found:
+            yield found, _writable(found.ca.parent, spare)
+            return
+        _checked(at)
+        options = {"termlog_verbosity": "warn", **at.given, **at.others}
+        proxy = Proxy(at.confdir, options, scripts=scripts, environ=at.environ)
+        proxy.ended = lambda: _tell(f"the proxy has ended, and calls of the command fail{_last(proxy)}")
+        try:
+            proxy.start()
+        except ProxyError as error:
+            raise NotBegun(str(error)) from None
+        try:
+            yield Found(proxy.url, proxy.ca_file, at.hosts), _writable(at.confdir, spare)
+        finally:
+            proxy.stop()
+
+
+def _checked(at: Session) -> None:
+    """Exits where an option is wrong, with a better message than a proxy that does not start."""
+    _ = at.settings
+
+
+def _writable(folder: Path, spare: str) -> Path:
+    return folder if os.access(folder, os.W_OK | os.X_OK) else Path(spare)
+
+
+def _last(proxy: Proxy) -> str:
+    return f": {words.plain(proxy.lines[-1])}" if proxy.lines else ""
+
+
+def _summarise(before: Counts | None, after: Counts | None) -> None:
+    if before is None or after is None:
+        _tell("the proxy does not answer any more, so hits and misses are not known")
+        return
+    hits, misses = (int(after.get(name, 0)) - int(before.get(name, 0)) for name in ("hits", "misses"))
+    if hits < 0 or misses < 0:
+        _tell("the proxy has been restarted, so hits and misses are not known")
+        return
+    parts = [words.count(hits, "hit"), words.count(misses, "miss", "misses")]
+    told = {str(reason): number for reason, number in dict(after.get("bypassed", {})).items()}
+    for reason, number in dict(before.get("bypassed", {})).items():
+        told[str(reason)] = told.get(str(reason), 0) - number
+    parts += [f"{number:,} not cached ({reason})" for reason, number in told.items() if number > 0]
+    _tell(", ".join(parts))
+
+
+def _tell(text: str) -> None:
+    click.echo(f"mitmcache: {text}", err=True)
