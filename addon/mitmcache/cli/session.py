@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitmcache import settings
@@ -40,6 +40,9 @@ class Session:
         except NotFound as error:
             raise Failed(str(error)) from None
 
+    def with_hosts(self, hosts: str) -> "Session":
+        return replace(self, given={**self.given, "llm_hosts": hosts})
+
     @property
     def hosts(self) -> str:
         return self.given.get("llm_hosts", "")
@@ -51,7 +54,9 @@ class Session:
         except (OSError, ValueError) as error:
             raise Failed(f"the CA files for programs cannot be made: {error}") from None
         hosts = [word.partition("=")[0] for word in found.hosts.replace(",", " ").split()]
-        return environment.variables(self.environ, found.url, made, found.ca.parent, hosts)
+        mine = not (Path(self.environ.get("HOME") or "~").expanduser() / ".wgetrc").exists()
+        confdir = found.ca.parent
+        return environment.variables(self.environ, found.url, made, confdir, hosts, wgetrc=mine)
 
 
 def session(confdir: str | None, said: Sequence[str], environ: Mapping[str, str] = os.environ) -> Session:

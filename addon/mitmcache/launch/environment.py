@@ -21,20 +21,29 @@ JAVA = "JAVA_TOOL_OPTIONS"
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The public CAs and the proxy's own: as one PEM file, as OpenSSL's folder, as Java's truststore."""
+    """The public CAs and the proxy's own: as one PEM file, as OpenSSL's folder, as Java's truststore, and
+    wget's settings that name the first."""
 
     bundle: Path
     folder: Path
     truststore: Path
     password: str
+    wgetrc: Path
 
 
 def variables(
-    environ: Mapping[str, str], url: str, trust: Trust, confdir: Path, decrypted: Iterable[str] = ()
+    environ: Mapping[str, str],
+    url: str,
+    trust: Trust,
+    confdir: Path,
+    decrypted: Iterable[str] = (),
+    *,
+    wgetrc: bool = False,
 ) -> dict[str, str]:
     """What to set for a program whose environment is `environ`, so that it uses the proxy at `url`.
 
-    `decrypted`: hosts of the user's own, which must go through the proxy even on this machine.
+    `decrypted`: hosts of the user's own, which must go through the proxy even on this machine. `wgetrc`: the
+    user has no settings for wget, which ours would replace.
     """
     no_proxy = ",".join(without_proxy(environ, decrypted))
     names = ["HTTPS_PROXY", "HTTP_PROXY"]
@@ -48,6 +57,8 @@ def variables(
         **dict.fromkeys([*BUNDLES, *(name for name in ALSO if environ.get(name))], str(trust.bundle)),
         "SSL_CERT_DIR": str(trust.folder),
         "NODE_USE_ENV_PROXY": "1",
+        # wget with GnuTLS, as in Debian, knows no variable for a CA
+        **({"WGETRC": str(trust.wgetrc)} if wgetrc and not environ.get("WGETRC") else {}),
         JAVA: _java(environ.get(JAVA, ""), url, trust, no_proxy.split(",") if no_proxy else []),
         # for a mitmcache that the program itself starts
         PROXY: url,

@@ -59,12 +59,12 @@ def make(folder: Path, certificates: list[bytes]) -> Trust:
     """Below `folder`, under a name that tells what they hold; what is there already is whole.
 
     Raises OSError."""
-    digest = hashlib.sha256(b"".join([VERSION, *certificates])).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join([VERSION, os.fsencode(folder), *certificates])).hexdigest()[:16]
     place = folder / f"trust-{digest}"
     if not place.is_dir():
         part = folder / f".{place.name}.{secrets.token_hex(4)}"
         try:
-            _fill(part, certificates)
+            _fill(part, place, certificates)
             part.rename(place)
         except OSError:
             if not place.is_dir():  # another was faster
@@ -75,10 +75,16 @@ def make(folder: Path, certificates: list[bytes]) -> Trust:
 
 
 def _at(place: Path) -> Trust:
-    return Trust(place / "ca-bundle.pem", place / "hashed", place / "truststore.p12", PASSWORD)
+    return Trust(
+        bundle=place / "ca-bundle.pem",
+        folder=place / "hashed",
+        truststore=place / "truststore.p12",
+        password=PASSWORD,
+        wgetrc=place / "wgetrc",
+    )
 
 
-def _fill(place: Path, found: list[bytes]) -> None:
+def _fill(place: Path, final: Path, found: list[bytes]) -> None:
     hashed = _at(place).folder
     for each in (place, hashed):
         each.mkdir()
@@ -90,6 +96,7 @@ def _fill(place: Path, found: list[bytes]) -> None:
         name = f"{crypto.X509.from_cryptography(certificate).subject_name_hash():08x}"
         _write(hashed / f"{name}.{names[name]}", _pem(der))
         names[name] += 1
+    _write(_at(place).wgetrc, b"ca_certificate = " + os.fsencode(_at(final).bundle) + b"\n")
     _write(_at(place).bundle, b"".join(_pem(der) for der, _ in good))
     entries = [
         pkcs12.PKCS12Certificate(certificate, f"ca-{number}".encode())
