@@ -53,6 +53,15 @@ def test_what_is_kept_is_looked_after_by_the_command_line(repo: Clone, command: 
     assert (seen["cwd"], seen["umask"]) == ("/", 0o077)
 
 
+@pytest.mark.parametrize("command", ["exec", "env", "doctor"])
+def test_a_program_gets_its_user_s_environment_as_it_was(repo: Clone, command: str) -> None:
+    given = dict.fromkeys(PROXY_VARIABLES, "http://127.0.0.1:8080")
+    seen = repo.record(command, "--", "a b", env=given, cwd="/")
+    assert seen["argv"] == ["-P", str(repo.root / ".venv/bin/mitmcache"), command, "--", "a b"]
+    assert (given.items() <= seen["env"].items(), seen["cwd"]) == (True, "/")
+    assert seen["umask"] != 0o077
+
+
 def test_tests_run_in_the_clone(repo: Clone) -> None:
     seen = repo.record("test", "-k", "a b", env={"MITMCACHE_CORPUS": "there"}, cwd="/")
     assert (seen["argv"], seen["cwd"]) == (["-m", "pytest", "-k", "a b"], str(repo.root))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mitmcache.cache.policy import Mode
-from mitmcache.launch.environment import excepted, without_proxy
+from mitmcache.launch.environment import LOOPBACK, excepted, without_proxy
 from mitmcache.launch.find import shown
 from mitmcache.launch.runtime import Kind, Runtime, Verdict, reads_proxies
 from mitmcache.providers.catalogue import is_provider
@@ -64,7 +64,9 @@ def exceptions(environ: Mapping[str, str], decrypted: Iterable[str], asked: str 
         Finding(
             Level.BAD,
             f"NO_PROXY names {word}, so that calls to {name} go past the proxy",
-            f"take {word} out of NO_PROXY",
+            f"say which protocol it speaks, such as --set llm_hosts={name}=ollama"
+            if word in LOOPBACK
+            else f"take {word} out of NO_PROXY",
         )
         for name, word in found
         if word
