@@ -12,7 +12,9 @@ from mitmcache.cli.shells import Shell
 VALUES = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")))
 
 
-@pytest.mark.parametrize("shell", filter(shutil.which, ["bash", "sh", "zsh", "fish", "pwsh"]))
+@pytest.mark.parametrize(
+    "shell", [name for name in ("bash", "sh", "zsh", "fish", "pwsh") if shutil.which(name)]
+)
 @settings(max_examples=25, deadline=None)
 @example(value="/a b/it's $HOME `x` \"q\" \\' \\")
 @given(value=VALUES)

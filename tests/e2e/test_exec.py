@@ -21,7 +21,8 @@ from exchanges import openai
 PYTHON = """
 import sys, openai
 client = openai.OpenAI(max_retries=0, timeout=15)
-reply = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": sys.argv[1]}])
+asked = [{"role": "user", "content": sys.argv[1]}]
+reply = client.chat.completions.create(model="gpt-4o-mini", messages=asked)
 print(reply.choices[0].message.content)
 """
 JAVA = """
@@ -29,8 +30,8 @@ import java.net.URI;
 import java.net.http.*;
 public class Ask {
     public static void main(String[] words) throws Exception {
-        String body = "{\\"model\\":\\"gpt-4o-mini\\",\\"messages\\":[{\\"role\\":\\"user\\",\\"content\\":\\""
-            + words[0] + "\\"}]}";
+        String body = "{\\"model\\":\\"gpt-4o-mini\\","
+            + "\\"messages\\":[{\\"role\\":\\"user\\",\\"content\\":\\"" + words[0] + "\\"}]}";
         HttpRequest request = HttpRequest.newBuilder(URI.create("https://api.openai.com/v1/chat/completions"))
             .header("content-type", "application/json").header("authorization", "Bearer test-key")
             .POST(HttpRequest.BodyPublishers.ofString(body)).build();

@@ -102,7 +102,7 @@ def test_no_text_is_too_odd_to_be_a_host(text: str) -> None:
 
 
 def test_java_gets_the_proxy_and_the_truststore_after_what_the_user_has_set() -> None:
-    words = shlex.split(told(NO_PROXY=".a.example,10.0.0.0/8", **{JAVA: "-Xmx1g"})[JAVA])
+    words = shlex.split(told(NO_PROXY=".a.example,10.0.0.0/8", JAVA_TOOL_OPTIONS="-Xmx1g")[JAVA])
     assert words[0] == "-Xmx1g"
     options = dict(word.removeprefix("-D").split("=", 1) for word in words[1:])
     assert options == {

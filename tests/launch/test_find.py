@@ -55,7 +55,7 @@ def test_something_else_at_the_usual_port_is_no_proxy(
 
 
 def test_one_that_is_named_and_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no proxy listens at http://127.0.0.1"):
+    with pytest.raises(NotFound, match="no proxy listens at http"):
         find.find({PROXY: f"127.0.0.1:{free_port()}"}, tmp_path, tmp_path, "")
     with pytest.raises(NotFound, match="HOST:PORT"):
         find.find({PROXY: "nonsense"}, tmp_path, tmp_path, "")

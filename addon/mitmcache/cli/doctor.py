@@ -87,7 +87,7 @@ def _runtimes(at: Session, found: Found, program: str) -> Iterator[Finding]:
             each = runtime.identify(name, told)
             if each is None:
                 if program:
-                    yield Finding(Level.BAD, f"there is no command {name}")
+                    yield Finding(Level.BAD, f"there is no command {name}", "look at PATH")
                 continue
             version = runtime.version(each, told) if each.kind is not Kind.OTHER else ()
             yield findings.runtime(each, version, runtime.probe(each, told), asked=bool(program))

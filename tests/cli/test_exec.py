@@ -1,0 +1,54 @@
+"""`exec` short of running anything; tests/e2e/test_exec.py runs real programs."""
+
+from typing import Any
+
+import pytest
+
+from cli.console import Console
+from mitmcache.cli import exec as module
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, "0 hits, 0 misses"),
+        ({"hits": 5, "misses": 1}, {"hits": 7, "misses": 2}, "2 hits, 1 miss"),
+        ({"hits": 5}, {"hits": 6, "misses": 1200}, "1 hit, 1,200 misses"),
+        (
+            {"bypassed": {"store": 1, "skip": 2}},
+            {"bypassed": {"store": 4, "skip": 2, "off": 1}},
+            "0 hits, 0 misses, 3 not cached (store), 1 not cached (off)",
+        ),
+        ({"hits": 5}, {"hits": 1}, "the proxy has been restarted, so hits and misses are not known"),
+        ({}, None, "the proxy does not answer any more, so hits and misses are not known"),
+        (None, {}, "the proxy does not answer any more, so hits and misses are not known"),
+    ],
+)
+def test_the_end_tells_what_came_of_the_calls(
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    module._summarise(before, after)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"mitmcache: {expected}\n")
+
+
+def test_a_command_is_needed(console: Console) -> None:
+    assert "COMMAND" in console.fails("exec", code=2)
+
+
+@pytest.mark.parametrize("words", [["--mode", "sometimes"], ["-s", "/none.py"]])
+def test_a_wrong_word_is_refused_as_usage(console: Console, words: list[str]) -> None:
+    assert words[1] in console.fails("exec", *words, "--", "true", code=2)
+
+
+@pytest.mark.parametrize("words", [["--set", "llm_ttl=soon"], ["--store", "ftp://a"], ["--set", "llm_x=1"]])
+def test_an_option_that_cannot_be_is_named_before_anything_starts(console: Console, words: list[str]) -> None:
+    assert "llm_" in console.fails("exec", *words, "--", "true", code=module.OURS_FAILED)
+
+
+def test_a_proxy_that_is_named_and_does_not_run_is_no_reason_to_start_another(console: Console) -> None:
+    lost = Console(console.folder, {"MITMCACHE_PROXY": "http://127.0.0.1:9"})
+    assert "MITMCACHE_PROXY" in lost.fails("exec", "--", "true", code=module.OURS_FAILED)
