@@ -9,6 +9,7 @@ from e2e import certs
 from launch.stubs import saying
 from launch.test_running import free_port
 from mitmcache.launch import find, running
+from mitmcache.launch.proxy import CA
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def test_without_a_proxy_it_fails_and_prints_nothing_to_evaluate(console: Consol
 def test_it_speaks_the_users_shell(
     console: Console, words: list[str], shell: str, start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(certs.make(console.folder, ["a.example"]).ca, console.folder / find.CA)
+    shutil.copy(certs.make(console.folder, ["a.example"]).ca, console.folder / CA)
     monkeypatch.setattr(running, "trusted", lambda *_: True)  # the stand-in speaks no TLS
     with saying(200, b'{"status": "ok"}') as server:
         at = Console(console.folder, {"MITMCACHE_PROXY": server.url, "SHELL": shell})
