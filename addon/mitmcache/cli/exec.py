@@ -22,6 +22,9 @@ from mitmcache.launch.proxy import Proxy, ProxyError
 OURS_FAILED = 125
 """As of env(1) and timeout(1): it is us, not the command."""
 
+WARNINGS = 5
+"""So many of the proxy's are passed on."""
+
 type Counts = Mapping[str, Any]
 
 
@@ -97,6 +100,7 @@ def _through(at: Session, scripts: Sequence[Path], *, own: bool) -> Iterator[tup
             yield Found(proxy.url, proxy.ca_file, at.hosts), _writable(at.confdir, spare)
         finally:
             proxy.stop()
+            _tell_warnings(proxy)
 
 
 def _checked(at: Session) -> None:
@@ -110,6 +114,13 @@ def _writable(folder: Path, spare: str) -> Path:
 
 def _last(proxy: Proxy) -> str:
     return f": {words.plain(proxy.lines[-1])}" if proxy.lines else ""
+
+
+def _tell_warnings(proxy: Proxy) -> None:
+    """Such as a disk that cannot be written to, or a program that does not trust the CA."""
+    ours = (line.partition("mitmcache: ")[2] for line in proxy.lines)
+    for line in list(dict.fromkeys(filter(None, ours)))[:WARNINGS]:
+        _tell(words.plain(line))
 
 
 def _summarise(before: Counts | None, after: Counts | None) -> None:
