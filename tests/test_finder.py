@@ -119,7 +119,7 @@ async def test_what_is_purged_after_it_was_decoded_is_not_served(world: World) -
 async def test_what_came_from_the_bucket_explains_misses_like_any_other(world: World) -> None:
     world.put("bucket", FRESH)
     await world.find()
-    assert await world.disk.nearest("group") == [b"shape"]
+    assert [shape for _, shape in await world.disk.nearest("group")] == [b"shape"]
     assert world.asked == 1
 
 

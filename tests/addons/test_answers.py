@@ -7,9 +7,10 @@ import pytest
 from mitmproxy import http
 
 from addons.flows import flow, response
-from made import NOW, RECORD
+from made import KEY, NOW, RECORD
 from mitmcache.addons import answers
 from mitmcache.cache.directives import CONTROL_HEADERS
+from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome
 
 HIT = Outcome("HIT", ttl=60, age=5.9)
@@ -45,19 +46,24 @@ def test_a_kept_header_comes_back_byte_for_byte() -> None:
 
 
 def test_a_refusal_is_an_error_that_clients_print_and_do_not_repeat() -> None:
-    made = answers.gateway_timeout(MISS, "not here", ["messages[0].content"])
+    near = Near(KEY, ["messages[0].content"])
+    made = answers.gateway_timeout("openai.chat", MISS, "not here", near)
     assert (made.status_code, made.reason) == (504, "Gateway Time-out")
     assert orjson.loads(made.content or b"") == {
         "error": {
             "type": "mitmcache_miss",
             "code": "mitmcache_miss",
             "message": "not here",
+            "param": None,
             "differs": ["messages[0].content"],
+            "nearest": KEY[:12],
         }
     }
     assert made.headers["x-should-retry"] == "false"
     assert (made.headers["x-cache"], made.headers["cache-status"]) == ("MISS", "mitmcache; fwd=uri-miss")
-    assert orjson.loads(answers.gateway_timeout(MISS, "a").content or b"")["error"]["differs"] == []
+    claude = orjson.loads(answers.gateway_timeout("anthropic.messages", MISS, "a").content or b"")
+    assert (claude["type"], claude["error"]["type"]) == ("error", "timeout_error")
+    assert (claude["error"]["differs"], claude["error"]["nearest"]) == ([], "")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +108,12 @@ def test_what_is_addressed_to_us_is_taken_off_unless_it_is_signed(authorization:
 
 def test_an_explanation_names_the_first_few_places() -> None:
     many = [f"a[{at}]" for at in range(answers.MAX_PLACES + 2)]
-    assert answers.places(many).endswith(f"a[{answers.MAX_PLACES - 1}] and 2 more")
-    assert answers.places(many[:2]) == "a[0], a[1]"
-    assert answers.places(None) == answers.places([]) == ""
-    assert answers.explanation(["a"]).endswith("differs in: a")
+    assert answers.places(Near(KEY, many)).endswith(f"a[{answers.MAX_PLACES - 1}] and 2 more")
+    assert answers.places(Near(KEY, many[:2])) == "a[0], a[1]"
+    assert answers.places(None) == answers.places(Near(KEY, [])) == ""
+    assert answers.explanation(Near(KEY, ["a"])).endswith(f"({KEY[:12]}) differs in: a")
     assert "nothing like it" in answers.explanation(None)
-    assert "too old" in answers.explanation([])
+    assert "not to be used" in answers.explanation(Near(KEY, []))
 
 
 def test_a_lifetime_without_end_is_written_as_none() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -210,7 +211,7 @@ async def test_much_is_compared_off_the_loop(rig: Rig, inline: bool, monkeypatch
     threads: list[threading.Thread] = []
     nearest = shape.nearest
 
-    def spy(mine: shape.Shape, others: list[shape.Shape]) -> list[str] | None:
+    def spy(mine: shape.Shape, others: Iterable[tuple[str, shape.Shape]]) -> shape.Near | None:
         threads.append(threading.current_thread())
         return nearest(mine, others)
 

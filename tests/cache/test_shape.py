@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from made import CALL, call, field, multipart, read
 from mitmcache.cache.key import ingredients
-from mitmcache.cache.shape import MAX_PLACES, Shape, difference, nearest, pack, shape, unpack
+from mitmcache.cache.shape import MAX_PLACES, Near, Shape, difference, nearest, pack, shape, unpack
 from mitmcache.exchange import Call
 
 SECRET = b"s" * 32
@@ -151,7 +151,13 @@ NEAREST: list[tuple[str, list[Shape], list[str] | None]] = [
 
 @pytest.mark.parametrize(("others", "places"), [pytest.param(*case[1:], id=case[0]) for case in NEAREST])
 def test_the_most_alike_explains(others: list[Shape], places: list[str] | None) -> None:
-    assert nearest({"a": "1", "b": "2"}, others) == places
+    keyed = [(str(at), other) for at, other in enumerate(others)]
+    found = nearest({"a": "1", "b": "2"}, keyed)
+    assert (found and found.places) == places
+
+
+def test_the_most_alike_is_named_by_its_key() -> None:
+    assert nearest({"a": "1"}, [("one", {"a": "2", "b": "1"}), ("other", {"a": "2"})]) == Near("other", ["a"])
 
 
 def test_a_shape_is_small_json() -> None:

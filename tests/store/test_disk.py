@@ -153,11 +153,11 @@ async def test_nearest_gives_the_groups_shapes_the_last_used_first(open_disk: Op
     store.put(entry("other", group="h", shape=b"h"))
     store.put(entry("none", group="g"))
     await store.flush(10)
-    assert await store.nearest("g") == [b"4", b"3", b"2", b"1", b"0"]
+    assert [shape for _, shape in await store.nearest("g")] == [b"4", b"3", b"2", b"1", b"0"]
     clock.time += 1
     await store.get(key(1))
     await store.flush(10)
-    assert await store.nearest("g", 2) == [b"1", b"4"]
+    assert [shape for _, shape in await store.nearest("g", 2)] == [b"1", b"4"]
     assert await store.nearest("unknown") == []
 
 
@@ -170,8 +170,8 @@ async def test_nearest_sees_what_is_pending(open_disk: OpenDisk, tmp_path: Path)
         store.put(entry(0, group="g", shape=b"new0"))
         store.put(entry(3, group="g", shape=b"new3"))
         await store.delete(key(1))
-        assert await store.nearest("g") == [b"new3", b"new0", b"old2"]
-        assert await store.nearest("g", 1) == [b"new3"]
+        assert [shape for _, shape in await store.nearest("g")] == [b"new3", b"new0", b"old2"]
+        assert [shape for _, shape in await store.nearest("g", 1)] == [b"new3"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "long", "empty"])

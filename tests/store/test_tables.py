@@ -65,7 +65,7 @@ async def test_a_database_of_the_first_version_is_taken_over_whole(old: Path, op
     assert [(row.key, row.used, row.expires, row.about, row.dirty) for row in found] == [
         (key(n), 600.0 + n, 9000.0 * (n % 2), About(created=500.0 + n), "") for n in range(20)
     ]
-    assert await store.nearest("g", 3) == [b"19", b"18", b"17"]
+    assert await store.nearest("g", 3) == [(key(n), b"%d" % n) for n in (19, 18, 17)]
     stats = await store.stats()
     shapes = sum(len(str(n)) for n in range(20))
     assert (stats.entries, stats.bytes) == (20, 19_000 + LARGE + shapes + 20 * ROW_OVERHEAD)

@@ -2,20 +2,23 @@
 
 import math
 
-import orjson
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
 
 from mitmcache.cache import replay, status
 from mitmcache.cache.directives import CONTROL_HEADERS
 from mitmcache.cache.record import Record
+from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome
 from mitmcache.exchange import Headers
 from mitmcache.large.records import LargeRecord
+from mitmcache.providers.errors import error_reply
 
 _CONTROL = frozenset(name.encode() for name in CONTROL_HEADERS)
 MAX_PLACES = 8
 """Places named in an explanation; of the rest, their number."""
+DIGITS = 12
+"""Of a key: enough for `mitmcache show`."""
 
 
 def from_record(request: http.Request, record: Record, outcome: Outcome) -> http.Response:
@@ -35,12 +38,12 @@ def from_large(
     return _response(record.status, (*record.headers, *coding, *status.headers(outcome), *framing), None)
 
 
-def gateway_timeout(outcome: Outcome, message: str, differs: list[str] | None = None) -> http.Response:
-    """504, as RFC 9111 has it for only-if-cached; in the form of error that LLM clients print."""
-    error = {"type": "mitmcache_miss", "code": "mitmcache_miss", "message": message, "differs": differs or []}
-    body = orjson.dumps({"error": error}, option=orjson.OPT_INDENT_2)
+def gateway_timeout(dialect: str, outcome: Outcome, message: str, near: Near | None = None) -> http.Response:
+    """504, as RFC 9111 has it for only-if-cached; in the form of error that the dialect's clients raise."""
+    details = {"differs": near.places if near else [], "nearest": near.key[:DIGITS] if near else ""}
+    form, body = error_reply(dialect, 504, "mitmcache_miss", message, details)
     fields = (
-        ("content-type", "application/json"),
+        *form,
         # SDKs retry a 504; the answer would be the same
         ("x-should-retry", "false"),
         *status.headers(outcome),
@@ -67,21 +70,21 @@ def take_off(request: http.Request) -> None:
             del request.headers[name]
 
 
-def places(differs: list[str] | None) -> str:
-    """The first few, for one line."""
-    if not differs:
+def places(near: Near | None) -> str:
+    """The first few that differ, for one line."""
+    if near is None:
         return ""
-    more = len(differs) - MAX_PLACES
-    return ", ".join(differs[:MAX_PLACES]) + (f" and {more} more" if more > 0 else "")
+    more = len(near.places) - MAX_PLACES
+    return ", ".join(near.places[:MAX_PLACES]) + (f" and {more} more" if more > 0 else "")
 
 
-def explanation(differs: list[str] | None) -> str:
-    """A miss in a sentence, from what `Storage.differs` gives."""
-    if differs is None:
+def explanation(near: Near | None) -> str:
+    """A miss in a sentence, from what `Storage.nearest` gives."""
+    if near is None:
         return "not in the cache, and nothing like it is: no request of this credential to this host"
-    if not differs:
-        return "in the cache, but too old for this request"
-    return f"not in the cache; the nearest stored request differs in: {places(differs)}"
+    if not near.places:
+        return f"in the cache ({near.key[:DIGITS]}), but not to be used for this request"
+    return f"not in the cache; the nearest stored request ({near.key[:DIGITS]}) differs in: {places(near)}"
 
 
 def _response(code: int, fields: Headers, body: bytes | None) -> http.Response:

@@ -88,12 +88,12 @@ class Capture:
         """
         assert trail.outcome is not None
         outcome = replace(trail.outcome, fwd_status=response.status_code)
-        differs = trail.differs
+        near = trail.near
         if trail.lookup and not trail.lookup.write:
             self._tally.dropped[trail.lookup.unwritten] += 1
             outcome = replace(outcome, detail=trail.lookup.unwritten)
-        elif differs and differs.done() and not differs.cancelled() and not differs.exception():
-            outcome = replace(outcome, detail=answers.places(differs.result()))
+        elif near and near.done() and not near.cancelled() and not near.exception():
+            outcome = replace(outcome, detail=answers.places(near.result()))
         return outcome
 
     async def _judge(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> Outcome:

@@ -65,9 +65,10 @@ class Lookup:
     def _pass(self, flow: http.HTTPFlow, trail: Trail) -> None:
         """No inference call: none of our business, but that offline nothing goes to a provider."""
         settings = self._options.current
-        if settings.mode is Mode.OFFLINE and catalogue.is_provider(host_of(flow), settings.hosts):
+        if settings.mode is Mode.OFFLINE and (dialect := catalogue.spoken(host_of(flow), settings.hosts)):
             message = "llm_mode=offline, and this is no call that is ever cached"
-            _answer(flow, trail, answers.gateway_timeout(Outcome("BYPASS", fwd="bypass"), message))
+            outcome = Outcome("BYPASS", fwd="bypass")
+            _answer(flow, trail, answers.gateway_timeout(dialect.name, outcome, message))
 
     async def _decide(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> policy.Lookup | Reason:
         settings = self._options.current
@@ -117,14 +118,14 @@ class Lookup:
         trail.outcome = Outcome("MISS", fwd=fwd)
         refused = self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached
         among = REFUSED_AMONG if refused else MISSED_AMONG
-        explaining = asyncio.create_task(self._storage.differs(trail.parts, trail.body, among))
+        explaining = asyncio.create_task(self._storage.nearest(trail.parts, trail.body, among))
         if refused:
-            differs = await explaining
-            trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(differs))
-            message = answers.explanation(differs)
-            _answer(flow, trail, answers.gateway_timeout(trail.outcome, message, differs))
+            near = await explaining
+            trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(near))
+            message, dialect = answers.explanation(near), trail.call.dialect.name
+            _answer(flow, trail, answers.gateway_timeout(dialect, trail.outcome, message, near))
         else:
-            trail.differs = explaining
+            trail.near = explaining
 
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
         """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""
@@ -156,7 +157,8 @@ class Lookup:
         trail.outcome = Outcome("BYPASS", fwd="bypass", detail=reason)
         if self._options.current.mode is Mode.OFFLINE:
             message = f"llm_mode=offline, and this call is never answered from the cache: {reason}"
-            _answer(flow, trail, answers.gateway_timeout(trail.outcome, message))
+            dialect = trail.route[1].name if trail.route else ""
+            _answer(flow, trail, answers.gateway_timeout(dialect, trail.outcome, message))
 
 
 async def _read_body(call: Call) -> body.Body:

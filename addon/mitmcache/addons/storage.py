@@ -8,6 +8,7 @@ from mitmcache.addons.options import Options
 from mitmcache.cache import shape
 from mitmcache.cache.body import Body
 from mitmcache.cache.key import Ingredients, group
+from mitmcache.cache.shape import Near
 from mitmcache.cache.tap import Budget
 from mitmcache.finder import Finder, Found
 from mitmcache.keeper import Keeper
@@ -69,8 +70,8 @@ class Storage:
         await self.keeper.settled(key, SETTLE)
         return await self._finder.find(key, about, lambda: self._likeness(parts, body))
 
-    async def differs(self, parts: Ingredients, body: Body, among: int) -> list[str] | None:
-        """The places in which the most alike stored request differs; None: there is none to compare with.
+    async def nearest(self, parts: Ingredients, body: Body, among: int) -> Near | None:
+        """The most alike stored request; None: there is none to compare with.
 
         It is looked for `among` so many, those used last.
         """
@@ -82,7 +83,7 @@ class Storage:
             return None
         if not stored:
             return None
-        if len(body.canonical) + sum(map(len, stored)) <= COMPARED_INLINE:
+        if len(body.canonical) + sum(len(packed) for _, packed in stored) <= COMPARED_INLINE:
             return self._compare(parts, body, stored)
         return await asyncio.to_thread(self._compare, parts, body, stored)
 
@@ -92,9 +93,9 @@ class Storage:
         stored = await self.stores.statistics()
         return {**self._tally.as_json(), **stored}
 
-    def _compare(self, parts: Ingredients, body: Body, stored: list[bytes]) -> list[str] | None:
+    def _compare(self, parts: Ingredients, body: Body, stored: list[tuple[str, bytes]]) -> Near | None:
         mine = shape.shape(parts, body, self.stores.secret)
-        return shape.nearest(mine, [shape.unpack(data) for data in stored])
+        return shape.nearest(mine, [(key, shape.unpack(packed)) for key, packed in stored])
 
     def _likeness(self, parts: Ingredients, body: Body) -> tuple[str, bytes]:
         return group(parts), shape.pack(shape.shape(parts, body, self.stores.secret))

@@ -11,6 +11,7 @@ from mitmcache.cache.directives import NOTHING, Directives
 from mitmcache.cache.key import Ingredients
 from mitmcache.cache.policy import Lookup
 from mitmcache.cache.record import Record
+from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome
 from mitmcache.cache.tap import Tap
 from mitmcache.exchange import Call
@@ -40,7 +41,7 @@ class Trail:
     tags: tuple[str, ...] = ()
     generation: int = 0
     stale: Record | None = None
-    differs: "asyncio.Task[list[str] | None] | None" = None
+    near: "asyncio.Task[Near | None] | None" = None
     answer: http.Response | None = None
     tier: str = ""
     tap: Tap[Spool] | None = None
@@ -48,7 +49,7 @@ class Trail:
 
     def forget(self) -> None:
         """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""
-        self.call = self.body = self.stale = self.differs = self.tap = None
+        self.call = self.body = self.stale = self.near = self.tap = None
         self.parts = ()
 
 

@@ -6,7 +6,8 @@ key learns anything from one.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import orjson
 
@@ -18,6 +19,13 @@ MAX_PLACES = 512
 _DIGITS = 12
 
 type Shape = Mapping[str, str]
+
+
+class Near(NamedTuple):
+    """The stored request that is most like one that was missed: its key, and the places that differ."""
+
+    key: str
+    places: list[str]
 
 
 def shape(parts: Ingredients, body: Body, secret: bytes) -> Shape:
@@ -54,10 +62,10 @@ def difference(mine: Shape, other: Shape) -> list[str]:
     return changed + [place for place in other if place not in mine]
 
 
-def nearest(mine: Shape, others: list[Shape]) -> list[str] | None:
-    """The difference to the most alike of the others, None where there is none to compare with."""
-    differences = [difference(mine, other) for other in others if other]
-    return min(differences, key=len, default=None)
+def nearest(mine: Shape, others: Iterable[tuple[str, Shape]]) -> Near | None:
+    """The most alike of the others, which are given with their keys; None: there is none to compare with."""
+    found = [Near(key, difference(mine, other)) for key, other in others if other]
+    return min(found, key=lambda near: len(near.places), default=None)
 
 
 def _places(parts: Ingredients, body: Body) -> Iterator[tuple[str, bytes]]:

@@ -66,7 +66,13 @@ def find(host: str, method: str, path: str, extra: UserHosts = ()) -> tuple[Prov
 
 
 def is_provider(host: str, extra: UserHosts = ()) -> bool:
-    return bool(_candidates(host.lower().removesuffix(":443"), extra))
+    return spoken(host, extra) is not None
+
+
+def spoken(host: str, extra: UserHosts = ()) -> Dialect | None:
+    """A dialect of the host's, for what is no operation of it; None where it is no provider's host."""
+    found = _candidates(host.lower().removesuffix(":443"), extra)
+    return found[0].operations[0][2] if found else None
 
 
 def _candidates(host: str, extra: UserHosts) -> tuple[Provider, ...]:

@@ -167,15 +167,17 @@ class DiskStore(Ledger):
         """The key was used, wherever it was found. For a faster tier, whose hits never come here."""
         self._pending.touch(key, self._now())
 
-    async def nearest(self, group: str, limit: int = 64) -> list[bytes]:
-        """The shapes of the group's entries, the most recently used first; StoreError after half a second."""
+    async def nearest(self, group: str, limit: int = 64) -> list[tuple[str, bytes]]:
+        """Key and shape of the group's entries, the last used first; StoreError after half a second."""
         changes = self._pending.changes()
         latest = [change.entry for change in reversed(changes.values()) if change.entry]
-        shapes = [entry.shape for entry in latest if entry.group == group and entry.shape][:limit]
+        shapes = [(entry.key, entry.shape) for entry in latest if entry.group == group and entry.shape][
+            :limit
+        ]
         if len(shapes) == limit:
             return shapes
         written = await self._read(partial(rows.shapes, group=group, limit=limit), SOON_SECONDS)
-        shapes += [shape for key, shape in written if key not in changes]
+        shapes += [(key, shape) for key, shape in written if key not in changes]
         return shapes[:limit]
 
     @property
