@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from mitmcache.cache.policy import Mode
+from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
-from mitmcache.settings import OPTIONS, BadOption, parse
+from mitmcache.settings import OPTIONS, BadOption, WebSocket, parse
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 
@@ -22,6 +22,7 @@ def test_the_defaults() -> None:
     assert settings.data_dir == Path("/data/mitmcache")
     assert (settings.ttl, settings.max_body, settings.memory) == (86400, 64 * 2**20, 256 * 2**20)
     assert (settings.disk, settings.scope, settings.mode) == (10 * 2**30, Scope.CREDENTIAL, Mode.LIVE)
+    assert (settings.serve, settings.websocket) == (Serve.ALL, WebSocket.REFUSE)
     assert (settings.hosts, settings.policy) == ((), ())
 
 
@@ -42,6 +43,8 @@ def test_every_option_has_a_name_of_ours_and_a_help() -> None:
         ("llm_disk", "512k", 512 * 2**10),
         *(("llm_scope", scope.value, scope) for scope in Scope),
         *(("llm_mode", mode.value, mode) for mode in Mode),
+        *(("llm_serve", serve.value, serve) for serve in Serve),
+        *(("llm_websocket", what.value, what) for what in WebSocket),
         ("llm_hosts", " , ", ()),
         ("llm_data_dir", "/tmp/elsewhere", Path("/tmp/elsewhere")),
         ("llm_data_dir", "~/cache", Path.home() / "cache"),
@@ -93,6 +96,8 @@ def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
         ("llm_disk", "1p", "'1p' is not a size"),
         ("llm_scope", "", "'' is none of credential, user, shared"),
         ("llm_scope", "Shared", "'Shared' is none of"),
+        ("llm_serve", "mine", "'mine' is none of all, earlier-runs"),
+        ("llm_websocket", "426", "'426' is none of refuse, pass"),
         ("llm_mode", "on", "'on' is none of live, offline, refresh, off"),
         ("llm_hosts", "llm.corp.example", "HOST[:PORT]=PROVIDER"),
         ("llm_hosts", "a.example=openai, b.example=nobody", "'b.example=nobody' names no provider"),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from mitmcache.cache import rules
-from mitmcache.cache.policy import Mode
+from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
 from mitmcache.providers.base import Provider
@@ -19,6 +20,13 @@ from mitmcache.store import location
 from mitmcache.store.location import Location
 from mitmcache.store.seal import load_secret
 from mitmcache.units import duration, size
+
+
+class WebSocket(StrEnum):
+    """llm_websocket: what becomes of an upgrade where an HTTP call would do."""
+
+    REFUSE = "refuse"
+    PASS = "pass"
 
 
 class Option(NamedTuple):
@@ -58,9 +66,19 @@ OPTIONS = (
         "live",
         "live; offline: never upstream, a miss is 504; refresh: always upstream, and kept; off.",
     ),
+    Option(
+        "llm_serve",
+        "all",
+        "all; earlier-runs: what this run of the proxy has stored is not served to it.",
+    ),
+    Option(
+        "llm_websocket",
+        "refuse",
+        "WebSockets where there is an HTTP call: refuse (426: clients fall back to HTTP), or pass.",
+    ),
     Option("llm_hosts", "", "More hosts: `llm.corp.example=openai, localhost:11434=ollama`."),
     Option("llm_fast_dispatch", "true", "Call mitmproxy's hooks from a table: the same, in half the time."),
-    Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope."),
+    Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope, ..."),
 )
 
 
@@ -88,6 +106,8 @@ class Settings:
     disk: int
     scope: Scope
     mode: Mode
+    serve: Serve
+    websocket: WebSocket
     hosts: tuple[tuple[str, Provider], ...]
     fast_dispatch: bool
     policy: tuple[Rule, ...]
@@ -108,6 +128,8 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_disk": size,
         "llm_scope": lambda text: _choice(Scope, text),
         "llm_mode": lambda text: _choice(Mode, text),
+        "llm_serve": lambda text: _choice(Serve, text),
+        "llm_websocket": lambda text: _choice(WebSocket, text),
         "llm_hosts": _hosts,
         "llm_fast_dispatch": _truth,
         "llm_policy": _policy,
@@ -141,7 +163,7 @@ def _data_dir(text: str, environ: Mapping[str, str]) -> Path:
     return folder
 
 
-def _choice[T: (Scope, Mode)](kind: type[T], text: str) -> T:
+def _choice[T: (Scope, Mode, Serve, WebSocket)](kind: type[T], text: str) -> T:
     try:
         return kind(text)
     except ValueError:

@@ -119,3 +119,24 @@ async def test_a_body_over_the_limit_is_bypassed(make_rig: MakeRig) -> None:
     large = CHAT.saying("x" * 100)
     assert await rig.repeat(large, 1) == ["BYPASS"]
     assert (await rig.stored())["bypassed"] == {"too-large": 1}
+
+
+# what this run has stored
+
+
+async def test_what_this_run_has_stored_is_not_served_to_it(make_rig: MakeRig) -> None:
+    first = make_rig(llm_serve="earlier-runs")
+    assert await first.repeat(CHAT) == ["MISS", "MISS"]
+    retried = await first.call(flow_of(CHAT), reply_of(CHAT))
+    assert status(retried) == "mitmcache; fwd=miss; fwd-status=200; stored; detail=this-run"
+    await first.close()
+    second = make_rig(llm_serve="earlier-runs")
+    assert await second.repeat(CHAT) == ["HIT", "HIT"]
+
+
+async def test_what_another_run_stores_meanwhile_is(make_rig: MakeRig) -> None:
+    mine, theirs = make_rig(llm_serve="earlier-runs"), make_rig()
+    await mine.repeat(CHAT.saying("goodbye"), 1)
+    await theirs.repeat(CHAT, 1)
+    await theirs.stored()
+    assert await mine.repeat(CHAT, 1) == ["HIT"]

@@ -84,6 +84,11 @@ CASES: list[tuple[str, Headers, Directives]] = [
         ),
         Directives(True, 5, "k", True, True, True, 1, 2, 3, 4, ("t",)),
     ),
+    ("variants", (("x-mitmcache-variants", " 5 "),), said(variants=5)),
+    *(
+        (f"variants that cannot be: {text}", (("x-mitmcache-variants", text),), NOTHING)
+        for text in ("0", "101", "-1", "1.5", "many", "", "5, 5", "\u0665", "9" * 5000)
+    ),
     ("a tag", tag("nightly"), said(tags=("nightly",))),
     ("tags, with spaces round them", tag(" a:1 ,b ,\tc"), said(tags=("a:1", "b", "c"))),
     ("tags of several lines", (*tag("b"), *tag("a")), said(tags=("b", "a"))),

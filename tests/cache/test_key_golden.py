@@ -3,7 +3,7 @@
 import pytest
 
 from made import CALL, call, field, key_of, multipart
-from mitmcache.cache.key import KEY_VERSION
+from mitmcache.cache.key import KEY_VERSION, variant
 from mitmcache.exchange import Call, Headers
 
 FORM: Headers = (("content-type", "multipart/form-data; boundary=xyz"),)
@@ -78,3 +78,10 @@ def test_the_version_of_the_encoding_is_one() -> None:
 
 def test_no_two_golden_calls_share_a_key() -> None:
     assert len({key for *_, key in GOLDEN}) == len(GOLDEN) - 1  # the volatile fields' call is the plain one
+
+
+def test_a_variant_has_this_key_and_the_first_that_of_the_call() -> None:
+    plain = key_of(CALL)
+    assert variant(plain, 0) == plain
+    assert variant(plain, 1) == "e95389c33c8cffd9d1affbce77c0e35672cdcebef2b3a9f5f6c840d1db63963b"
+    assert len({variant(plain, number) for number in range(100)}) == 100

@@ -33,6 +33,16 @@ def bearing(name: str, value: str) -> Call:
 
 
 CASES: list[tuple[str, Call, Any, Directives, Rule, Mode, Lookup | Bypass]] = [
+    ("variants of the rule", CALL, {}, NOTHING, Rule(variants=3), LIVE, replace(USUAL, variants=3)),
+    (
+        "variants of the header come first",
+        CALL,
+        {},
+        Directives(variants=2),
+        Rule(variants=3),
+        LIVE,
+        replace(USUAL, variants=2),
+    ),
     ("the usual", CALL, {}, NOTHING, PLAIN, LIVE, USUAL),
     ("off", CALL, {}, NOTHING, PLAIN, OFF, Bypass(Reason.OFF)),
     (

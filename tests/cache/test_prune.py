@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from made import DIALECT
-from mitmcache.cache.prune import Step, prune, steps
+from mitmcache.cache.prune import Step, path_of, prune, steps
 from mitmcache.providers.base import Dialect
 
 CASES: list[tuple[str, Any, Any]] = [
@@ -56,3 +56,17 @@ def test_a_dialect_without_volatile_fields_takes_nothing_out() -> None:
 
 def test_a_path_is_read_as_steps() -> None:
     assert steps("a.b[].c") == (Step("a", False), Step("b", True), Step("c", False))
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("a", "a"), ("a.b", "a.b"), ("a[*].b", "a[].b"), ("a[].b[*].c-d", "a[].b[].c-d"), ("$x.é", "$x.é")],
+)
+def test_a_users_path_is_one_as_a_dialect_writes_it(text: str, path: str) -> None:
+    assert path_of(text) == path
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a[*]", "a[0].b", "[*].a", "a[*][*].b", "a b", "a\n"])
+def test_what_is_no_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a path"):
+        path_of(text)

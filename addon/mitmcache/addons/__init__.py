@@ -12,6 +12,7 @@ from mitmcache.addons.options import Options
 from mitmcache.addons.pruner import Pruner
 from mitmcache.addons.purge import Purge
 from mitmcache.addons.relayed import Relayed
+from mitmcache.addons.samples import Samples
 from mitmcache.addons.scope import Scope
 from mitmcache.addons.startup import Startup
 from mitmcache.addons.storage import Storage
@@ -30,6 +31,7 @@ def default_addons() -> list[object]:
     options = Options()
     storage = Storage(options, tally)
     relayed = Relayed()
+    samples = Samples(storage)
     return [
         options,
         Dispatcher(options),
@@ -42,9 +44,10 @@ def default_addons() -> list[object]:
         Control(storage),
         WebSocketFallback(options),
         Calls(options),
-        Lookup(options, storage, tally, relayed),
+        Lookup(options, storage, tally, relayed, samples),
         relayed,
         Capture(options, storage, tally),
+        samples,
         Marks(),
         LlmView(options),
         Purge(storage),

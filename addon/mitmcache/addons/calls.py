@@ -32,7 +32,7 @@ class Calls:
         if answered(flow):
             return
         request = flow.request
-        path, _ = _target(request)
+        path, _ = target(request)
         trail.named, trail.host = _named(flow), host_of(flow)
         trail.route = catalogue.find(trail.host, request.method, path, self._options.current.hosts)
         if trail.route is None and (_is_rpc(request) or length(request.headers) > MAX_BUFFERED):
@@ -47,7 +47,7 @@ class Calls:
             trail.route = None
             return
         provider, dialect = trail.route
-        path, query = _target(flow.request)
+        path, query = target(flow.request)
         headers = lower(flow.request.headers)
         coding = header(headers, "content-encoding")
         body, unread = await _content(flow.request, coding, self._options.current.max_body)
@@ -144,7 +144,7 @@ def _is_address(host: str) -> bool:
         return False
 
 
-def _target(request: http.Request) -> tuple[str, str]:
+def target(request: http.Request) -> tuple[str, str]:
     """Percent-decoded path with repeated slashes collapsed, and the query as sent."""
     path, _, query = request.path.partition("?")
     return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query

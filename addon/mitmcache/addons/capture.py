@@ -93,7 +93,7 @@ class Capture:
             self._tally.dropped[trail.lookup.unwritten] += 1
             outcome = replace(outcome, detail=trail.lookup.unwritten)
         elif near and near.done() and not near.cancelled() and not near.exception():
-            outcome = replace(outcome, detail=answers.places(near.result()))
+            outcome = replace(outcome, detail=answers.places(near.result()) or outcome.detail)
         return outcome
 
     async def _judge(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> Outcome:
@@ -165,6 +165,7 @@ class Capture:
     ) -> None:
         assert trail.call and trail.body and trail.lookup
         now = time.time()
+        self._storage.run.add(trail.key, now)
         self._storage.keeper.offer(
             Candidate(
                 key=trail.key,

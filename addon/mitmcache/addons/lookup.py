@@ -11,10 +11,11 @@ from mitmcache.addons import answers, listeners
 from mitmcache.addons.calls import host_of
 from mitmcache.addons.options import Options
 from mitmcache.addons.relayed import Relayed
+from mitmcache.addons.samples import Samples
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
-from mitmcache.cache.policy import Bypass, Freshness, Mode
+from mitmcache.cache.policy import Bypass, Freshness, Mode, Serve
 from mitmcache.cache.record import ForeignVersion
 from mitmcache.cache.scope import Scope
 from mitmcache.cache.status import Outcome, Word
@@ -34,13 +35,19 @@ MISSED_AMONG = 8
 REFUSED_AMONG = 64
 """Stored requests that a miss is compared with: few where the call goes on, and all this is is a hint."""
 
+THIS_RUN = "this-run"
+"""The word for an answer that llm_serve=earlier-runs keeps back."""
+
 
 class Lookup:
-    def __init__(self, options: Options, storage: Storage, tally: Tally, relayed: Relayed) -> None:
+    def __init__(
+        self, options: Options, storage: Storage, tally: Tally, relayed: Relayed, samples: Samples
+    ) -> None:
         self._options = options
         self._storage = storage
         self._tally = tally
         self._relayed = relayed
+        self._samples = samples
 
     async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
@@ -76,11 +83,12 @@ class Lookup:
         trail.asked = directives.parse(call.headers)
         trail.body = await _read_body(call)
         trail.model = call.dialect.model(call.path, trail.body.seen)
+        rule = rules.first(settings.policy, call.host, trail.model, call.path, user)
         decision = policy.decide(
             call,
             trail.body.seen,
             trail.asked,
-            rules.first(settings.policy, call.host, trail.model, call.path, user),
+            rule,
             mode=settings.mode,
             ttl=settings.ttl,
             scope=settings.scope,
@@ -88,6 +96,8 @@ class Lookup:
         )
         if isinstance(decision, Bypass):
             return decision.reason
+        if rule.volatile:
+            trail.body = replace(await _read_body(call, rule.volatile), seen=trail.body.seen)
         who = scope.caller(call)
         shared_by = scope.effective(decision.scope, user)
         if who.sigv4 and shared_by is Scope.CREDENTIAL and not listeners.on_loopback():
@@ -103,20 +113,19 @@ class Lookup:
         trail.tags = decision.tags
         # before anybody is asked: what is purged from now on is purged with this answer
         trail.generation = self._storage.generation()
-        fwd = "request"
-        if decision.read and not flow.is_replay:
-            about = About(trail.call.provider.name, trail.call.host, trail.model)
-            try:
-                found = await self._storage.find(trail.key, about, trail.parts, trail.body)
-            except ForeignVersion:
-                found = None
-                trail.lookup = replace(decision, write=False, unwritten=Reason.VERSION)
-            fwd = await self._serve(flow, trail, found) if found else "uri-miss"
-            if not fwd:
-                return
-        self._tally.misses += 1
-        trail.outcome = Outcome("MISS", fwd=fwd)
         refused = self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached
+        read = decision.read and not flow.is_replay
+        about = About(trail.call.provider.name, trail.call.host, trail.model)
+        try:
+            found = await self._samples.find(trail, about, read=read, refused=refused)
+        except ForeignVersion:
+            found = None
+            trail.lookup = replace(decision, write=False, unwritten=Reason.VERSION)
+        fwd = "uri-miss" if read else "request"
+        if found and not (fwd := await self._serve(flow, trail, found)):
+            return
+        self._tally.misses += 1
+        trail.outcome = Outcome("MISS", fwd=fwd, detail=trail.note)
         among = REFUSED_AMONG if refused else MISSED_AMONG
         explaining = asyncio.create_task(self._storage.nearest(trail.parts, trail.body, among))
         if refused:
@@ -130,6 +139,12 @@ class Lookup:
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
         """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""
         record, now = found.record, time.time()
+        if self._options.current.serve is Serve.EARLIER_RUNS and self._storage.run.has(
+            record.key, record.created
+        ):
+            found.close()
+            trail.note = THIS_RUN
+            return "miss"
         age = policy.age(record.created, record.expires, now)
         fresh = policy.freshness(age, trail.asked)
         if fresh is Freshness.STALE and self._options.current.mode is Mode.OFFLINE:
@@ -142,7 +157,7 @@ class Lookup:
                 trail.stale = record
             return "uri-miss" if unusable else fresh.value
         word: Word = "HIT" if fresh is Freshness.FRESH else "STALE"
-        outcome = Outcome(word, ttl=age.ttl, age=age.age)
+        outcome = Outcome(word, ttl=age.ttl, age=age.age, detail=trail.note)
         if not isinstance(record, LargeRecord):
             _answer(flow, trail, answers.from_record(flow.request, record, outcome))
         elif not await self._relayed.serve(flow, record, outcome):
@@ -161,9 +176,12 @@ class Lookup:
             _answer(flow, trail, answers.gateway_timeout(dialect, trail.outcome, message))
 
 
-async def _read_body(call: Call) -> body.Body:
-    content_type = header(call.headers, "content-type")
-    return await run_for(len(call.body), body.read, call.body, content_type, call.dialect)
+async def _read_body(call: Call, volatile: tuple[str, ...] = ()) -> body.Body:
+    """`volatile`: paths that do not count either."""
+    content_type, dialect = header(call.headers, "content-type"), call.dialect
+    if volatile:
+        dialect = replace(dialect, volatile=(*dialect.volatile, *volatile))
+    return await run_for(len(call.body), body.read, call.body, content_type, dialect)
 
 
 def _answer(flow: http.HTTPFlow, trail: Trail, response: http.Response) -> None:

@@ -8,6 +8,7 @@ from mitmcache.addons.options import Options
 from mitmcache.cache import shape
 from mitmcache.cache.body import Body
 from mitmcache.cache.key import Ingredients, group
+from mitmcache.cache.run import Run
 from mitmcache.cache.shape import Near
 from mitmcache.cache.tap import Budget
 from mitmcache.finder import Finder, Found
@@ -43,6 +44,7 @@ class Storage:
         self._tally = tally
         self._opened: Settings | None = None
         self.budget = Budget(IN_FLIGHT)
+        self.run = Run()
 
     def configure(self, updated: set[str]) -> None:
         settings = self._options.current

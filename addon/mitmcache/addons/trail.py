@@ -14,6 +14,7 @@ from mitmcache.cache.record import Record
 from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome
 from mitmcache.cache.tap import Tap
+from mitmcache.cache.turns import Turns
 from mitmcache.exchange import Call
 from mitmcache.large.spool import Spool
 from mitmcache.providers.base import Dialect, Provider
@@ -22,10 +23,10 @@ from mitmcache.providers.base import Dialect, Provider
 @dataclass(slots=True, eq=False)
 class Trail:
     """`route`, its `host`, what that was `named` by, and `call` are written by Calls, `tap` and `outcome`'s
-    last word by Capture, the rest by Lookup.
+    last word by Capture, `making` and, of several variants, `key` and `note` by Samples, the rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
-    newest purge that was known when the request began.
+    newest purge that was known when the request began. `note` is told beside the outcome.
     """
 
     route: tuple[Provider, Dialect] | None = None
@@ -41,6 +42,8 @@ class Trail:
     tags: tuple[str, ...] = ()
     generation: int = 0
     stale: Record | None = None
+    note: str = ""
+    making: tuple[Turns, int] | None = None
     near: "asyncio.Task[Near | None] | None" = None
     answer: http.Response | None = None
     tier: str = ""

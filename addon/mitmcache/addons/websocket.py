@@ -2,27 +2,32 @@
 
 from mitmproxy import http
 
+from mitmcache.addons.calls import host_of, target
 from mitmcache.addons.options import Options
 from mitmcache.addons.trail import answered
 from mitmcache.cache.policy import Mode
+from mitmcache.providers import catalogue
+from mitmcache.settings import WebSocket
 
-FALLS_BACK = ("codex",)
-"""How the `originator` header of clients begins that try HTTP at once when an upgrade is answered 426."""
+UPGRADE = {"upgrade": "HTTP/1.1", "connection": "Upgrade"}
 
 
 class WebSocketFallback:
-    """Every other client's upgrade passes: it may have no other way."""
+    """Answers an upgrade with 426 where the same path takes an inference call by POST: Codex, and whoever
+    else has both, tries HTTP then. A socket that has no such form (realtime, Gemini Live) passes."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
 
     def request(self, flow: http.HTTPFlow) -> None:
-        if answered(flow) or self._options.current.mode is Mode.OFF:
-            return
-        headers = flow.request.headers
+        settings = self._options.current
         if (
-            headers.get("upgrade", "").lower() == "websocket"
-            and headers.get("openai-beta", "").startswith("responses_websockets")
-            and headers.get("originator", "").lower().startswith(FALLS_BACK)
+            flow.request.headers.get("upgrade", "").lower() != "websocket"
+            or answered(flow)
+            or settings.mode is Mode.OFF
+            or settings.websocket is WebSocket.PASS
         ):
-            flow.response = http.Response.make(426, b"", {"upgrade": "HTTP/1.1", "connection": "Upgrade"})
+            return
+        path, _ = target(flow.request)
+        if catalogue.find(host_of(flow), "POST", path, settings.hosts):
+            flow.response = http.Response.make(426, b"", UPGRADE)

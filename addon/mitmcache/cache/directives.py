@@ -16,16 +16,19 @@ CONTROL_HEADERS = frozenset(
         "cf-cache-ttl",
         "cf-aig-cache-key",
         "x-mitmcache-tag",
+        "x-mitmcache-variants",
     }
 )
 """Addressed to us: none of them goes upstream."""
 MAX_TAGS = 16
 MAX_TAG = 64
+MAX_VARIANTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """Seconds throughout; None where nothing was said. `tags` are what the answer can be purged by."""
+    """Seconds throughout; None where nothing was said. `tags` are what the answer can be purged by,
+    `variants` how many different answers take turns."""
 
     skip: bool = False
     ttl: float | None = None
@@ -38,6 +41,7 @@ class Directives:
     min_fresh: float | None = None
     stale_if_error: float | None = None
     tags: tuple[str, ...] = ()
+    variants: int | None = None
 
 
 NOTHING = Directives()
@@ -68,6 +72,7 @@ def parse(headers: Headers) -> Directives:
         min_fresh=_seconds(control.get("min-fresh")),
         stale_if_error=_seconds(control.get("stale-if-error")),
         tags=united(tag.strip() for tag in header(headers, "x-mitmcache-tag").split(",")),
+        variants=_variants(header(headers, "x-mitmcache-variants")),
     )
 
 
@@ -79,6 +84,12 @@ def is_tag(text: str) -> bool:
 def united(*tags: Iterable[str]) -> tuple[str, ...]:
     """The first MAX_TAGS of those that are tags, each once."""
     return tuple(dict.fromkeys(filter(is_tag, chain(*tags))))[:MAX_TAGS]
+
+
+def _variants(text: str) -> int | None:
+    text = text.strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else 0
+    return number if 1 <= number <= MAX_VARIANTS else None
 
 
 def _cache_control(value: str) -> dict[str, str | None]:

@@ -37,6 +37,14 @@ def ingredients(call: Call, body: Body, scope: str, custom: str | None = None) -
     )
 
 
+def variant(key: str, number: int) -> str:
+    """The key of one of the answers that take turns; number 0 has the key that there is without variants."""
+    if not number:
+        return key
+    pieces = [b"mitmcache", str(KEY_VERSION).encode(), b"variant", key.encode(), str(number).encode()]
+    return hashlib.sha256(frame(pieces)).hexdigest()
+
+
 def digest(parts: Ingredients) -> str:
     """64 lower-case hex digits."""
     pieces = [b"mitmcache", str(KEY_VERSION).encode()]

@@ -35,7 +35,8 @@ class Bypass:
 class Lookup:
     """`read`: ask the store; `write`: keep the reply for `ttl` seconds (math.inf: for ever), under `tags`.
 
-    `unwritten` is why not, where it is not to be kept.
+    `unwritten` is why not, where it is not to be kept. `variants` answers are collected before any is given
+    again, then they take turns.
     """
 
     read: bool
@@ -44,6 +45,7 @@ class Lookup:
     scope: Scope
     tags: tuple[str, ...] = ()
     unwritten: Reason = Reason.NO_STORE
+    variants: int = 1
 
 
 def decide(
@@ -81,7 +83,16 @@ def decide(
         ttl=lifetime,
         scope=rule.scope or scope,
         tags=united(asked.tags, rule.tags),
+        variants=asked.variants or rule.variants or 1,
     )
+
+
+class Serve(StrEnum):
+    """llm_serve: whatever is stored; or nothing that this run of the proxy has stored itself, so that an
+    application's own retry gets another answer."""
+
+    ALL = "all"
+    EARLIER_RUNS = "earlier-runs"
 
 
 class Freshness(StrEnum):

@@ -1,9 +1,13 @@
 """Takes the fields without influence on the answer out of a parsed request body."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from mitmcache.providers.base import Dialect, Json
+
+MAX_PATH = 256
+_PATH = re.compile(r"[^\s.\[\]]+(?:\[\*?\])?(?:\.[^\s.\[\]]+(?:\[\*?\])?)*")
 
 
 class Step(NamedTuple):
@@ -15,6 +19,13 @@ class Step(NamedTuple):
 def steps(path: str) -> tuple[Step, ...]:
     """`messages[].content[].cache_control` as steps."""
     return tuple(Step(part.removesuffix("[]"), part.endswith("[]")) for part in path.split("."))
+
+
+def path_of(text: str) -> str:
+    """A user's `messages[*].id` or `metadata.run` as a dialect would write it. Raises ValueError."""
+    if len(text) > MAX_PATH or not _PATH.fullmatch(text) or text.endswith("]"):
+        raise ValueError(f"{text!r} is not a path to a field, such as metadata.run or messages[*].id")
+    return text.replace("[*]", "[]")
 
 
 def prune(body: Json, dialect: Dialect) -> None:

@@ -7,9 +7,13 @@
         skip: true
       - match: {user: ci}
         tags: [ci, nightly]
+      - match: {host: llm.corp.example}
+        volatile: [metadata.run, "messages[*].id"]
+        variants: 5
 
 Every condition is a shell glob, and one left out is met by all. The first rule that matches decides.
-`skip: false` looks up even what its request says is never to be cached (`store: true`, say).
+`skip: false` looks up even what its request says is never to be cached (`store: true`, say). `volatile`
+names fields of the body that do not count, `[*]` standing for every element of a list.
 """
 
 from collections.abc import Mapping
@@ -17,19 +21,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from mitmcache.cache.directives import MAX_TAG, MAX_TAGS, is_tag, united
+from mitmcache.cache.directives import MAX_TAG, MAX_TAGS, MAX_VARIANTS, is_tag, united
+from mitmcache.cache.prune import path_of
 from mitmcache.cache.scope import Scope
 from mitmcache.units import duration
 
 CONDITIONS = ("host", "model", "path", "user")
-SETTINGS = ("ttl", "skip", "scope", "tags")
+SETTINGS = ("ttl", "skip", "scope", "tags", "volatile", "variants")
+MAX_VOLATILE = 64
+FORM = frozenset({"stream"})
+"""Fields that decide on the form of the answer: who asked for one form must not get the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """None in a setting: the rule says nothing of it. `ttl` in seconds, `math.inf` for ever.
 
-    `tags` are given to the answer beside the caller's own (see directives.py).
+    `tags` are given to the answer beside the caller's own (see directives.py). `volatile` are paths as a
+    dialect writes them.
     """
 
     host: str = "*"
@@ -40,6 +49,8 @@ class Rule:
     skip: bool | None = None
     scope: Scope | None = None
     tags: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    variants: int | None = None
 
     def matches(self, host: str, model: str, path: str, user: str) -> bool:
         return (
@@ -89,9 +100,11 @@ def _rule(index: int, entry: Any) -> Rule:
         ttl = duration(str(settings["ttl"])) if "ttl" in settings else None
         scope = Scope(settings["scope"]) if "scope" in settings else None
         tags = _tags(settings.get("tags"))
+        volatile = _volatile(settings.get("volatile"))
+        variants = _variants(settings.get("variants"))
     except ValueError as error:
         raise ValueError(f"rule {index}: {error}") from None
-    return Rule(**match, ttl=ttl, skip=skip, scope=scope, tags=tags)
+    return Rule(**match, ttl=ttl, skip=skip, scope=scope, tags=tags, volatile=volatile, variants=variants)
 
 
 def _tags(given: Any) -> tuple[str, ...]:
@@ -101,3 +114,25 @@ def _tags(given: Any) -> tuple[str, ...]:
     if len(tags) > MAX_TAGS:
         raise ValueError(f"tags: at most {MAX_TAGS}")
     return united(tags)
+
+
+def _volatile(given: Any) -> tuple[str, ...]:
+    paths = [given] if isinstance(given, str) else given or []
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ValueError(f"volatile must be a list of paths such as metadata.run, not {given!r}")
+    if len(paths) > MAX_VOLATILE:
+        raise ValueError(f"volatile: at most {MAX_VOLATILE} paths")
+    if FORM.intersection(paths):
+        raise ValueError("volatile: stream decides on the form of the answer, and always counts")
+    try:
+        return tuple(dict.fromkeys(map(path_of, paths)))
+    except ValueError as error:
+        raise ValueError(f"volatile: {error}") from None
+
+
+def _variants(given: Any) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MAX_VARIANTS:
+        raise ValueError(f"variants must be a number from 1 to {MAX_VARIANTS}, not {given!r}")
+    return given
