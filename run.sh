@@ -4,7 +4,8 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|purge|stats|ls|show|export|import|bucket] [arguments]
+usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|
+                 purge|stats|ls|show|explain|export|import|bucket] [arguments]
 
   web     mitmweb with mitmcache (the default: `./run.sh -p 9000` is `./run.sh web -p 9000`)
   dump    mitmdump with mitmcache
@@ -16,7 +17,7 @@ usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|purge|stats|ls|s
   demo    show a miss and a hit, with a stand-in for the provider
   bench   measure
 
-  purge, stats, ls, show, export, import, bucket
+  purge, stats, ls, show, explain, export, import, bucket
           look at what is kept, and change it: see `./run.sh purge --help`. The same without run.sh:
           .venv/bin/mitmcache
 
@@ -162,7 +163,7 @@ case ${1-} in
     -h | --help | help) usage && exit ;;
     web | dump | setup | test | demo | bench) command=$1 && shift ;;
     exec | env | doctor) command=client ;;
-    purge | stats | ls | show | export | import | bucket) command=mitmcache ;;
+    purge | stats | ls | show | explain | export | import | bucket) command=mitmcache ;;
     -*) ;;
     *)
         if [ $# -gt 0 ]; then

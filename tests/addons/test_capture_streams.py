@@ -205,7 +205,7 @@ async def test_a_stream_that_is_a_miss_says_where_the_nearest_request_differs(ri
     await rig.repeat(CHAT_STREAM)
     other = CHAT_STREAM.saying("goodbye")
     asked = await rig.ask(flow_of(other))
-    explaining = trail_of(asked).near
+    explaining = trail_of(asked).explaining
     near = await explaining if explaining else None
     assert near and near.places == ["messages[0].content"]
     await rig.reply(asked, reply_of(other))

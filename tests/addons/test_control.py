@@ -45,6 +45,7 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
         "upload_pending": 0,
         "upload_pending_bytes": 0,
         "spool_full": 0,
+        "suspects": [],
     }
 
 

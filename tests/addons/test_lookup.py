@@ -130,7 +130,7 @@ async def test_a_miss_tells_what_differs_from_the_nearest_request(rig: Rig) -> N
     await rig.repeat(CHAT_STREAM)
     other = CHAT_STREAM.saying("goodbye")
     asked = await rig.ask(flow_of(other))
-    explaining = trail_of(asked).near
+    explaining = trail_of(asked).explaining
     near = await explaining if explaining else None
     assert near and near.places == ["messages[0].content"]
     await rig.reply(asked, reply_of(other))

@@ -9,6 +9,7 @@ from addons.flows import Rig, flow, flow_of, reply_of, response
 from exchanges import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM, HOST
 from mitmcache.addons.marks import MARKERS, Marks
+from mitmcache.addons.trail import trail_of
 
 MODEL = "gpt-4o-mini-2024-07-18"
 
@@ -54,6 +55,17 @@ async def test_a_call_that_failed_is_marked_too(rig: Rig) -> None:
 async def test_another_flow_has_no_mark(rig: Rig) -> None:
     passed = await rig.call(flow("GET", f"https://{HOST}/v1/models"), response(b"{}"))
     assert marks(passed) == ("", "")
+
+
+async def test_a_miss_names_the_nearest_request_and_where_it_differs(rig: Rig) -> None:
+    first = await rig.call(flow_of(CHAT), reply_of(CHAT))
+    other = CHAT.saying("goodbye")
+    asked = await rig.ask(flow_of(other))
+    explaining = trail_of(asked).explaining
+    assert explaining and await explaining
+    await rig.reply(asked, reply_of(other))
+    near = f"nearest {trail_of(first).key[:12]} differs in messages[0].content"
+    assert asked.comment == f"MISS (uri-miss), kept; {near} · {MODEL}"
 
 
 async def test_what_somebody_else_has_written_stays(rig: Rig) -> None:

@@ -157,7 +157,13 @@ def test_the_most_alike_explains(others: list[Shape], places: list[str] | None) 
 
 
 def test_the_most_alike_is_named_by_its_key() -> None:
-    assert nearest({"a": "1"}, [("one", {"a": "2", "b": "1"}), ("other", {"a": "2"})]) == Near("other", ["a"])
+    others = [("one", {"a": "2", "b": "1"}), ("other", {"a": "2", "c": "1"})]
+    assert nearest({"a": "1", "c": "1"}, others) == Near("other", ["a"], ("a",))
+
+
+def test_what_only_one_of_them_has_has_not_changed() -> None:
+    found = nearest({"a": "1", "b": "1"}, [("other", {"a": "2", "c": "1"})])
+    assert found == Near("other", ["a", "b", "c"], ("a",))
 
 
 def test_a_shape_is_small_json() -> None:

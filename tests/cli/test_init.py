@@ -27,7 +27,7 @@ def test_help_and_the_local_commands_import_neither_boto3_nor_mitmproxy() -> Non
     assert not {"boto3", "botocore", "mitmproxy"} & set(loaded.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["ls", "show", "stats", "purge", "export", "import", "bucket"])
+@pytest.mark.parametrize("name", ["ls", "show", "explain", "stats", "purge", "export", "import", "bucket"])
 def test_every_command_explains_itself(name: str) -> None:
     done = CliRunner().invoke(main, [name, "--help"])
     assert done.exit_code == 0

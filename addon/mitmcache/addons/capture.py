@@ -88,12 +88,11 @@ class Capture:
         """
         assert trail.outcome is not None
         outcome = replace(trail.outcome, fwd_status=response.status_code)
-        near = trail.near
         if trail.lookup and not trail.lookup.write:
             self._tally.dropped[trail.lookup.unwritten] += 1
             outcome = replace(outcome, detail=trail.lookup.unwritten)
-        elif near and near.done() and not near.cancelled() and not near.exception():
-            outcome = replace(outcome, detail=answers.places(near.result()) or outcome.detail)
+        elif trail.near:
+            outcome = replace(outcome, detail=answers.places(trail.near) or outcome.detail)
         return outcome
 
     async def _judge(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> Outcome:

@@ -15,9 +15,11 @@ from mitmcache.addons.samples import Samples
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
+from mitmcache.cache.key import Ingredients
 from mitmcache.cache.policy import Bypass, Freshness, Mode, Serve
 from mitmcache.cache.record import ForeignVersion
 from mitmcache.cache.scope import Scope
+from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome, Word
 from mitmcache.exchange import Call, header
 from mitmcache.finder import Found
@@ -127,14 +129,22 @@ class Lookup:
         self._tally.misses += 1
         trail.outcome = Outcome("MISS", fwd=fwd, detail=trail.note)
         among = REFUSED_AMONG if refused else MISSED_AMONG
-        explaining = asyncio.create_task(self._storage.nearest(trail.parts, trail.body, among))
+        explaining = asyncio.create_task(self._explain(trail, about, trail.parts, trail.body, among))
         if refused:
             near = await explaining
             trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(near))
             message, dialect = answers.explanation(near), trail.call.dialect.name
             _answer(flow, trail, answers.gateway_timeout(dialect, trail.outcome, message, near))
         else:
-            trail.near = explaining
+            trail.explaining = explaining
+
+    async def _explain(
+        self, trail: Trail, about: About, parts: Ingredients, read: body.Body, among: int
+    ) -> Near | None:
+        """The flow may end before this begins: then the trail has forgotten its parts."""
+        why = trail.note or (trail.outcome.fwd if trail.outcome else "")
+        trail.near = await self._storage.explain(trail.key, about, why, parts, read, among)
+        return trail.near
 
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
         """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""

@@ -4,6 +4,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
 
+from mitmcache.addons import answers
 from mitmcache.addons.trail import Trail, trail_of
 
 MARKERS = {
@@ -46,7 +47,8 @@ class Marks:
 
 
 def comment(trail: Trail) -> str:
-    """One line: `HIT from memory, 12 s old · gpt-4o`, `MISS, kept · gpt-4o`, `BYPASS: store · gpt-4o`."""
+    """One line: `HIT from memory, 12 s old · gpt-4o`, `MISS (uri-miss), kept; nearest 0123456789ab differs in
+    messages[0].content · gpt-4o`, `BYPASS: store · gpt-4o`."""
     outcome = trail.outcome
     assert outcome is not None
     if outcome.served:
@@ -55,5 +57,9 @@ def comment(trail: Trail) -> str:
         text = f"BYPASS: {outcome.detail}"
     else:
         text = f"MISS ({outcome.fwd})" + (", kept" if outcome.stored else "")
-        text += f": {outcome.detail}" if outcome.detail else ""
+        told = answers.places(trail.near)
+        text += f": {outcome.detail}" if outcome.detail not in ("", told) else ""
+        text += (
+            f"; nearest {trail.near.key[: answers.DIGITS]} differs in {told}" if told and trail.near else ""
+        )
     return f"{text} · {trail.model}" if trail.model else text

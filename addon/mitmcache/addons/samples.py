@@ -52,8 +52,9 @@ class Samples:
                     return found
                 elif (missing := missing + 1) > GAPS:
                     break
-            if not refused and (number := turns.shared(variants)) is not None:
-                self._choose(trail, base, number)
+            shared = turns.shared(variants)
+            if shared is not None and not refused:
+                self._choose(trail, base, shared)
                 return None
             return await self._next(trail, about, turns, base, refused=refused)
 

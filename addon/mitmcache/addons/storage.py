@@ -1,6 +1,7 @@
 """Opens the stores at the start and closes them at the end."""
 
 import asyncio
+import time
 
 from mitmproxy import exceptions
 
@@ -13,6 +14,7 @@ from mitmcache.cache.shape import Near
 from mitmcache.cache.tap import Budget
 from mitmcache.finder import Finder, Found
 from mitmcache.keeper import Keeper
+from mitmcache.misses import Misses
 from mitmcache.selection import About
 from mitmcache.settings import Settings
 from mitmcache.store.base import StoreError
@@ -28,6 +30,8 @@ CLOSE = 5.0
 """Seconds for writing what is queued at the end."""
 COMPARED_INLINE = 16 * 1024
 """A larger request, or shapes of more bytes, are compared in a thread: it takes longer than parsing."""
+FOUND = ("stale", "request", "miss", "this-run")
+"""Why a call is a miss although its answer is, or may be, stored."""
 FIXED = ("store", "secret", "lookup_timeout", "poll", "spool", "data_dir", "max_body", "memory", "disk")
 """Settings that the stores are opened with."""
 
@@ -45,6 +49,7 @@ class Storage:
         self._opened: Settings | None = None
         self.budget = Budget(IN_FLIGHT)
         self.run = Run()
+        self.misses = Misses()
 
     def configure(self, updated: set[str]) -> None:
         settings = self._options.current
@@ -72,10 +77,10 @@ class Storage:
         await self.keeper.settled(key, SETTLE)
         return await self._finder.find(key, about, lambda: self._likeness(parts, body))
 
-    async def nearest(self, parts: Ingredients, body: Body, among: int) -> Near | None:
+    async def nearest(self, parts: Ingredients, body: Body, among: int, *, without: str = "") -> Near | None:
         """The most alike stored request; None: there is none to compare with.
 
-        It is looked for `among` so many, those used last.
+        It is looked for `among` so many, those used last. `without`: a key that is none of them.
         """
         if self.stores.disk is None:
             return None
@@ -83,17 +88,27 @@ class Storage:
             stored = await self.stores.disk.nearest(group(parts), among)
         except StoreError:
             return None
+        stored = [(key, packed) for key, packed in stored if key != without]
         if not stored:
             return None
         if len(body.canonical) + sum(len(packed) for _, packed in stored) <= COMPARED_INLINE:
             return self._compare(parts, body, stored)
         return await asyncio.to_thread(self._compare, parts, body, stored)
 
+    async def explain(
+        self, key: str, about: About, why: str, parts: Ingredients, body: Body, among: int
+    ) -> Near | None:
+        """As `nearest`, of a call that is a miss, which is remembered. `why` is the word for it."""
+        # the upstream may be faster than the disk: then its answer to this very call is there
+        near = await self.nearest(parts, body, among, without="" if why in FOUND else key)
+        self.misses.note(time.time(), key, about.host, about.model, why, near)
+        return near
+
     async def statistics(self) -> dict[str, object]:
         """The tally, and the entries and bytes stored, all of it counting what has been accepted so far."""
         await self.keeper.drain(SETTLE)
         stored = await self.stores.statistics()
-        return {**self._tally.as_json(), **stored}
+        return {**self._tally.as_json(), **stored, "suspects": self.misses.suspects.as_json()}
 
     def _compare(self, parts: Ingredients, body: Body, stored: list[tuple[str, bytes]]) -> Near | None:
         mine = shape.shape(parts, body, self.stores.secret)
@@ -105,6 +120,7 @@ class Storage:
     def _open(self, settings: Settings) -> None:
         self.stores = Stores(settings)
         self.tiers = self.stores.tiers
+        self.misses.disk = self.stores.disk
         self._finder = Finder(self.tiers, self._tally, self.stores.purger.valid)
         stage = self.stores.disk.stage if self.stores.disk else None
         self.keeper = Keeper(
@@ -113,4 +129,5 @@ class Storage:
 
     async def _close(self) -> None:
         await self.keeper.close(CLOSE)
+        await self.misses.flush(SETTLE)
         await self.stores.close(CLOSE)

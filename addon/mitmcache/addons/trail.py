@@ -44,7 +44,8 @@ class Trail:
     stale: Record | None = None
     note: str = ""
     making: tuple[Turns, int] | None = None
-    near: "asyncio.Task[Near | None] | None" = None
+    explaining: "asyncio.Task[Near | None] | None" = None
+    near: Near | None = None
     answer: http.Response | None = None
     tier: str = ""
     tap: Tap[Spool] | None = None
@@ -52,7 +53,7 @@ class Trail:
 
     def forget(self) -> None:
         """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""
-        self.call = self.body = self.stale = self.near = self.tap = None
+        self.call = self.body = self.stale = self.explaining = self.tap = None
         self.parts = ()
 
 

@@ -22,10 +22,14 @@ type Shape = Mapping[str, str]
 
 
 class Near(NamedTuple):
-    """The stored request that is most like one that was missed: its key, and the places that differ."""
+    """The stored request that is most like one that was missed: its key, and the places that differ.
+
+    `changed` are those of them that both have.
+    """
 
     key: str
     places: list[str]
+    changed: tuple[str, ...] = ()
 
 
 def shape(parts: Ingredients, body: Body, secret: bytes) -> Shape:
@@ -64,8 +68,11 @@ def difference(mine: Shape, other: Shape) -> list[str]:
 
 def nearest(mine: Shape, others: Iterable[tuple[str, Shape]]) -> Near | None:
     """The most alike of the others, which are given with their keys; None: there is none to compare with."""
-    found = [Near(key, difference(mine, other)) for key, other in others if other]
-    return min(found, key=lambda near: len(near.places), default=None)
+    found = [(difference(mine, other), key, other) for key, other in others if other]
+    if not found:
+        return None
+    places, key, other = min(found, key=lambda each: len(each[0]))
+    return Near(key, places, tuple(place for place in places if place in mine and place in other))
 
 
 def _places(parts: Ingredients, body: Body) -> Iterator[tuple[str, bytes]]:

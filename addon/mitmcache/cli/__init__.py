@@ -3,7 +3,7 @@
 import click
 
 from mitmcache import __version__
-from mitmcache.cli import bucket, bundle, doctor, env, exec, ls, purge, show, stats
+from mitmcache.cli import bucket, bundle, doctor, env, exec, explain, ls, purge, show, stats
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +21,7 @@ for _command in (
     doctor.doctor,
     ls.ls,
     show.show,
+    explain.explain,
     stats.stats,
     purge.purge,
     bundle.export_bundle,

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from mitmcache.selection import About, Selection
-from mitmcache.store import browse, rows
+from mitmcache.store import browse, misses, rows
 from mitmcache.store.base import StoreError
 from mitmcache.store.blobs import Blobs
 from mitmcache.store.browse import Place, Row
 from mitmcache.store.errands import MAX_MARKS, Errands, Job
+from mitmcache.store.misses import Miss
 from mitmcache.store.pending import Pending
 from mitmcache.store.readers import Readers
 from mitmcache.store.schema import cause, transaction
@@ -168,6 +169,19 @@ class Ledger:
                 db.execute("PRAGMA synchronous = NORMAL")
 
         await self._write(write)
+
+    async def note(self, missed: list[Miss]) -> None:
+        """Adds to the last misses that are kept; they may be lost in a power cut."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                misses.note(db, missed)
+
+        await self._write(write)
+
+    async def missed(self, prefix: str, limit: int) -> list[Miss]:
+        """The last misses of any process, the latest first, of keys that begin with the prefix."""
+        return await self._read(partial(misses.latest, prefix=prefix, limit=limit))
 
     def _remove(self, gone: list[Row], db: sqlite3.Connection) -> int:
         """A row that has changed since it was seen stays, and so does its file, which has another name."""

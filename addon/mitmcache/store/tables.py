@@ -11,6 +11,7 @@ ROW_OVERHEAD = 1024
 
 # `version`: see rows.new_version. `dirty`: the destination that the row must still be uploaded to, "" for
 # none. `tags`: a JSON array. The blob is last, so that a query for the small columns never reads through it.
+# `misses`: the last ones, of all processes (see misses.py); it came later, and older ones leave it alone.
 # The counters are kept by triggers, so that they are right whichever process writes, and however it dies.
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -36,6 +37,16 @@ CREATE INDEX IF NOT EXISTS entries_dirty ON entries (dirty, version) WHERE dirty
 CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires > 0;
 CREATE INDEX IF NOT EXISTS entries_group ON entries (grp, used);
 CREATE INDEX IF NOT EXISTS entries_model ON entries (provider, model);
+CREATE TABLE IF NOT EXISTS misses (
+  id INTEGER PRIMARY KEY,
+  at REAL NOT NULL,
+  key TEXT NOT NULL,
+  host TEXT NOT NULL,
+  model TEXT NOT NULL,
+  why TEXT NOT NULL,
+  nearest TEXT NOT NULL,
+  places TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS totals (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER, bytes INTEGER);
 INSERT OR IGNORE INTO totals VALUES (0, 0, 0);
 CREATE TABLE IF NOT EXISTS spool (destination TEXT PRIMARY KEY, n INTEGER, bytes INTEGER) WITHOUT ROWID;
