@@ -107,6 +107,7 @@ class Storage:
     async def statistics(self) -> dict[str, object]:
         """The tally, and the entries and bytes stored, all of it counting what has been accepted so far."""
         await self.keeper.drain(SETTLE)
+        await self.misses.flush(SETTLE)
         stored = await self.stores.statistics()
         return {**self._tally.as_json(), **stored, "suspects": self.misses.suspects.as_json()}
 
