@@ -6,6 +6,7 @@ from addons.conftest import MakeRig
 from addons.flows import Rig, flow_of, reply_of
 from exchanges.openai import CHAT
 from mitmcache.addons.trail import trail_of
+from mitmcache.selection import About
 
 
 async def explained(rig: Rig, asked: http.HTTPFlow) -> http.HTTPFlow:
@@ -41,8 +42,9 @@ async def test_a_call_is_not_explained_by_its_own_answer(rig: Rig) -> None:
     await rig.stored()
     parts, body = arguments
     assert body
-    assert await rig.storage.nearest(parts, body, 8, without=trail.key) is None
-    found = await rig.storage.nearest(parts, body, 8)
+    about = About("openai", "api.openai.com", trail.model)
+    assert await rig.storage.explain(trail.key, about, "uri-miss", parts, body, 8) is None
+    found = await rig.storage.explain(trail.key, about, "stale", parts, body, 8)
     assert found and (found.key, found.places) == (trail.key, [])
 
 

@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,10 @@ from addons.conftest import Clock, MakeRig
 from addons.flows import Rig, flow_of, reply_of, response, status, word
 from exchanges.base import Exchange
 from exchanges.openai import CHAT
+from mitmcache.addons.samples import GAPS
+from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import trail_of
+from mitmcache.finder import Found
 
 
 def saying(number: int) -> Exchange:
@@ -111,6 +115,40 @@ async def test_what_has_expired_is_collected_again_and_none_is_served_before(rig
     assert (await ask(rig, 9, "2"))[0] == "HIT"
     clock.now += 200
     assert [(await ask(rig, number, "2"))[0] for number in (4, 5, 6)] == ["MISS", "MISS", "HIT"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_has_expired_is_collected_by_different_calls_at_the_same_time(
+    make_rig: MakeRig, clock: Clock, restarted: bool
+) -> None:
+    rig = make_rig()
+    for number in range(3):
+        await ask(rig, number, cf_aig_cache_ttl="100")
+    assert (await ask(rig, 9))[0] == "HIT"
+    if restarted:
+        await rig.close()
+        rig = make_rig()
+    clock.now += 200
+    flows = [flow_of(CHAT, x_mitmcache_variants="3") for _ in range(3)]
+    await asyncio.gather(*(rig.ask(flow) for flow in flows))
+    assert len({trail_of(flow).key for flow in flows}) == 3
+    assert not any(flow.response for flow in flows)
+
+
+async def test_where_there_is_no_upstream_few_are_looked_for(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(llm_mode="offline")
+    looked: list[str] = []
+    find = Storage.find
+
+    async def spy(self: Storage, key: str, *arguments: Any) -> Found | None:
+        looked.append(key)
+        return await find(self, key, *arguments)
+
+    monkeypatch.setattr(Storage, "find", spy)
+    await rig.call(flow_of(CHAT, x_mitmcache_variants="100"))
+    assert len(looked) == GAPS + 1
 
 
 async def test_who_wants_a_new_answer_replaces_one_after_another(rig: Rig) -> None:

@@ -99,7 +99,7 @@ class Lookup:
         if isinstance(decision, Bypass):
             return decision.reason
         if rule.volatile:
-            trail.body = replace(await _read_body(call, rule.volatile), seen=trail.body.seen)
+            trail.body = await _read_body(call, rule.volatile)
         who = scope.caller(call)
         shared_by = scope.effective(decision.scope, user)
         if who.sigv4 and shared_by is Scope.CREDENTIAL and not listeners.on_loopback():
