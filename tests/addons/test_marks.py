@@ -59,6 +59,7 @@ async def test_another_flow_has_no_mark(rig: Rig) -> None:
 
 async def test_a_miss_names_the_nearest_request_and_where_it_differs(rig: Rig) -> None:
     first = await rig.call(flow_of(CHAT), reply_of(CHAT))
+    await rig.stored()
     other = CHAT.saying("goodbye")
     asked = await rig.ask(flow_of(other))
     explaining = trail_of(asked).explaining
