@@ -1,6 +1,7 @@
 """run.sh: the program it becomes, and what it hands to it."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -56,10 +57,14 @@ def test_what_is_kept_is_looked_after_by_the_command_line(repo: Clone, command: 
 @pytest.mark.parametrize("command", ["exec", "env", "doctor"])
 def test_a_program_gets_its_user_s_environment_as_it_was(repo: Clone, command: str) -> None:
     given = dict.fromkeys(PROXY_VARIABLES, "http://127.0.0.1:8080")
-    seen = repo.record(command, "--", "a b", env=given, cwd="/")
+    before = os.umask(0o022)
+    try:
+        seen = repo.record(command, "--", "a b", env=given, cwd="/")
+    finally:
+        os.umask(before)
     assert seen["argv"] == ["-P", str(repo.root / ".venv/bin/mitmcache"), command, "--", "a b"]
     assert (given.items() <= seen["env"].items(), seen["cwd"]) == (True, "/")
-    assert seen["umask"] != 0o077
+    assert seen["umask"] == 0o022
 
 
 def test_tests_run_in_the_clone(repo: Clone) -> None:

@@ -167,6 +167,10 @@ class Proxy:
             self._heard_all = True
             self._news.notify_all()
         if self.port and not self._stopping:
+            # its pipe ends a moment before it does
+            if process := self._process:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP)
             self.ended()
 
     def _say(self, line: str) -> None:
