@@ -17,7 +17,7 @@ from exchanges import Exchange
 from s3.faults import Fault, FaultProxy
 from s3.server import S3Server
 
-KILLS = int(os.environ.get("MITMCACHE_KILLS", "6"))
+KILLS = int(os.environ.get("MITMCACHE_KILLS", "4"))
 CLIENTS = 4
 BATCH = 12
 CHECKED = 12
