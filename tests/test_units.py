@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.units import duration, size
+from mitmcache.units import age, duration, size
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ from mitmcache.units import duration, size
 )
 def test_a_duration_is_so_many_seconds(text: str, seconds: float) -> None:
     assert duration(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("0s", 0.0), ("90s", 90.0), ("7d", 604800.0)])
+def test_an_age_of_nothing_is_no_time_and_not_for_ever(text: str, seconds: float) -> None:
+    assert age(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ def test_what_is_no_size_says_what_is(text: str) -> None:
 
 @given(st.text(max_size=12))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    for read in (duration, size):
+    for read in (age, duration, size):
         try:
             assert read(text) >= 0
         except ValueError as error:

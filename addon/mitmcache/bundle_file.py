@@ -12,8 +12,9 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
+from mitmcache.store.base import Source
 from mitmcache.store.names import Names
 
 VERSION = 1
@@ -30,11 +31,6 @@ _EXTRA = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.DI
 
 class BadBundle(ValueError):
     """No bundle, or one that is damaged or cut short from here on."""
-
-
-class Source(Protocol):
-    def read(self, amount: int, /) -> bytes:
-        """At most `amount` bytes, and none only at the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from mitmcache.selection import Selection
 from mitmcache.settings import Settings
 from mitmcache.store.base import StoreError
 from mitmcache.store.disk import DiskStore
+from mitmcache.store.location import NOTED
 from mitmcache.store.memory import MemoryStore
 from mitmcache.store.names import Names
 from mitmcache.store.r2 import R2Store
@@ -113,7 +114,7 @@ class Stores:
     async def _note(self, disk: DiskStore) -> None:
         """For the command line, which then need not be told which bucket it is."""
         with suppress(StoreError):
-            await disk.remember("store", self._destination.encode())
+            await disk.remember(NOTED, self._destination.encode())
 
     def _recall(self, disk: DiskStore) -> None:
         try:

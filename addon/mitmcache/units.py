@@ -18,6 +18,12 @@ def duration(text: str) -> float:
     return seconds or math.inf
 
 
+def age(text: str) -> float:
+    """As `duration`, but that `0` is no time: of what is older than that."""
+    seconds = duration(text)
+    return 0.0 if math.isinf(seconds) else seconds
+
+
 def size(text: str) -> int:
     """`64m`, `256m`, `10g`, a bare number of bytes -> bytes. Powers of 1024."""
     match = _SIZE.fullmatch(text.strip())

@@ -14,6 +14,7 @@ from made import KEY, RECORD
 from mitmcache.cache import record
 from mitmcache.cache.record import Corrupt, ForeignVersion
 from mitmcache.cli import records
+from mitmcache.large.records import read_head
 from mitmcache.store.base import Large
 from records import RECORDS
 
@@ -44,7 +45,7 @@ def copied(blob: bytes, generation: int = 7, expires: float | None = None) -> by
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_the_body_comes_in_pieces_of_bounded_size(body: bytes) -> None:
     source = io.BytesIO(record.encode(replace(RECORD, body=body)))
-    pieces = list(records.body(source, records.read_head(source)))
+    pieces = list(records.body(source, read_head(source)))
     assert b"".join(pieces) == body
     assert all(len(piece) <= records.PIECE for piece in pieces)
 
@@ -94,7 +95,7 @@ def test_one_that_unpacks_to_more_than_it_says_is_left_at_once() -> None:
     lying = record.head(honest.meta, "zstd", 1000, record.digest(stored)) + stored
     source = io.BytesIO(lying)
     with pytest.raises(Corrupt, match="another size"):
-        for piece in records.body(source, records.read_head(source)):
+        for piece in records.body(source, read_head(source)):
             assert len(piece) <= 1000
 
 

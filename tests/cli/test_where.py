@@ -13,8 +13,8 @@ import pytest
 
 from cli.console import PREFIX, Console, local, made, shared
 from clones import ROOT
-from mitmcache.cli.where import STORE
 from mitmcache.store.disk import DiskStore
+from mitmcache.store.location import NOTED
 from mitmcache.store.schema import DATABASE
 from s3.faults import Fault, FaultProxy, Request
 from s3.server import S3Server
@@ -56,7 +56,7 @@ def test_the_bucket_is_the_last_proxy_s_unless_another_is_said(
     console = Console(tmp_path, environ)
     console.configure(llm_data_dir=str(console.data))
     assert named.objects
-    console.remember(STORE, str(named.objects.location).encode())
+    console.remember(NOTED, str(named.objects.location).encode())
     assert made(0).key in console.ok("ls", "--bucket")
     assert "llm_store" in console.fails("ls", "--bucket", "--set", "llm_store=")
     other = ["--set", f"llm_store=s3://{bucket}/{PREFIX}/other"]

@@ -10,10 +10,12 @@ import pytest
 
 import exchanges
 from e2e import certs
+from e2e.bucket import Fleet, running_fleet
 from e2e.client import client
 from e2e.proxy import ProxyProcess, Tool
 from e2e.recorded import RecordedUpstream
 from e2e.upstream import ScriptedUpstream
+from s3.server import S3Server
 
 OTHERS = ("plain.example", "*.plain.example", "llm.corp.example", "xn--bcher-kva.example")
 
@@ -39,6 +41,15 @@ def upstream(upstream_session: ScriptedUpstream) -> ScriptedUpstream:
     """The upstream, knowing and having seen nothing."""
     upstream_session.reset()
     return upstream_session
+
+
+@pytest.fixture
+def fleet(
+    upstream: ScriptedUpstream, confdir: Path, tmp_path: Path, s3_server: S3Server, bucket: str
+) -> Iterator[Fleet]:
+    """Proxies that share a new bucket."""
+    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -4,29 +4,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from e2e.bucket import HIT, MISS, PREFIX, BucketProxy, Fleet, Questions, ask, ask_all, drained, running_fleet
+from e2e.bucket import HIT, MISS, PREFIX, BucketProxy, Fleet, Questions, ask, ask_all, drained
 from e2e.client import client, outcome, send
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange
-from s3.server import S3Server
 
 ADDON = Path(__file__).parents[2] / "addon"
 MIB = 1 << 20
 SECRETS = {"OURS": "our own long secret, for all of us", "THEIRS": "that of somebody else, as long"}
-
-
-@pytest.fixture
-def fleet(
-    upstream: ScriptedUpstream, confdir: Path, tmp_path: Path, s3_server: S3Server, bucket: str
-) -> Iterator[Fleet]:
-    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
-        yield made
 
 
 def test_names_tell_provider_and_model_and_nothing_else(

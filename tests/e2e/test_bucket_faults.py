@@ -1,6 +1,5 @@
 """Whatever the bucket does, calls go on as if it were not there, and nothing that waits for it is lost."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,17 +28,9 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-def fleet(
-    upstream: ScriptedUpstream,
-    confdir: Path,
-    tmp_path: Path,
-    s3_server: S3Server,
-    bucket: str,
-    faults: FaultProxy,
-) -> Iterator[Fleet]:
-    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
-        made.endpoint = faults.endpoint
-        yield made
+def fleet(fleet: Fleet, faults: FaultProxy) -> Fleet:
+    fleet.endpoint = faults.endpoint
+    return fleet
 
 
 def heal(faults: FaultProxy) -> None:

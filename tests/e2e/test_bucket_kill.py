@@ -3,19 +3,16 @@
 import os
 import random
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
 
-from e2e.bucket import HIT, MISS, BucketProxy, Fleet, Got, Questions, ask, ask_all, drained, running_fleet
+from e2e.bucket import HIT, MISS, BucketProxy, Fleet, Got, Questions, ask, ask_all, drained
 from e2e.client import client
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange
 from s3.faults import Fault, FaultProxy
-from s3.server import S3Server
 
 KILLS = int(os.environ.get("MITMCACHE_KILLS", "4"))
 CLIENTS = 4
@@ -27,17 +24,9 @@ pytestmark = pytest.mark.timeout(120 + 15 * KILLS)
 
 
 @pytest.fixture
-def fleet(
-    upstream: ScriptedUpstream,
-    confdir: Path,
-    tmp_path: Path,
-    s3_server: S3Server,
-    bucket: str,
-    faults: FaultProxy,
-) -> Iterator[Fleet]:
-    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
-        made.endpoint = faults.endpoint
-        yield made
+def fleet(fleet: Fleet, faults: FaultProxy) -> Fleet:
+    fleet.endpoint = faults.endpoint
+    return fleet
 
 
 def kill_under_load(proxy: BucketProxy, asked: list[Exchange], after: int) -> list[Got]:

@@ -1,26 +1,14 @@
 """What one machine has stored, the others serve."""
 
 import base64
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 import exchanges
 from e2e.answers import Gate
-from e2e.bucket import HIT, MISS, Fleet, Questions, ask, ask_all, drained, running_fleet
+from e2e.bucket import HIT, MISS, Fleet, Questions, ask, ask_all, drained
 from e2e.client import answer_of, calls, client, outcome, register, request, send
 from e2e.upstream import ScriptedUpstream
-from s3.server import S3Server
-
-
-@pytest.fixture
-def fleet(
-    upstream: ScriptedUpstream, confdir: Path, tmp_path: Path, s3_server: S3Server, bucket: str
-) -> Iterator[Fleet]:
-    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
-        yield made
 
 
 def test_what_one_stores_the_other_serves(fleet: Fleet, upstream: ScriptedUpstream, word: str) -> None:

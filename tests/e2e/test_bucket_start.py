@@ -1,23 +1,14 @@
 """A bucket that is not what the user thinks: one clear line at the start, and the local tiers work."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
-from e2e.bucket import HIT, MISS, Fleet, Questions, ask_all, running_fleet
+from e2e.bucket import HIT, MISS, Fleet, Questions, ask_all
 from e2e.upstream import ScriptedUpstream
-from s3.server import ACCESS_KEY, SECRET_KEY, S3Server, environ
+from s3.server import ACCESS_KEY, SECRET_KEY, environ
 
 WRONG = "not-the-secret-of-anybody"
-
-
-@pytest.fixture
-def fleet(
-    upstream: ScriptedUpstream, confdir: Path, tmp_path: Path, s3_server: S3Server, bucket: str
-) -> Iterator[Fleet]:
-    with running_fleet(upstream, confdir, tmp_path, s3_server, bucket) as made:
-        yield made
 
 
 def check(

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import math
 import time
 
 from mitmproxy import command, exceptions, log
 
 from mitmcache.addons.storage import Storage
 from mitmcache.selection import Selection
-from mitmcache.units import duration
+from mitmcache.units import age
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +54,7 @@ def parse(conditions: tuple[str, ...], now: float) -> Selection:
         if not equals or not value or name not in ("model", "provider", "host", "tag", "key", "older"):
             raise ValueError(f"{condition!r} is no condition; there are {CONDITIONS}")
         if name == "older":
-            seconds = duration(value)
-            given["before"] = now - seconds if math.isfinite(seconds) else now
+            given["before"] = now - age(value)
         else:
             given[name] = value
     if not given:

@@ -60,6 +60,10 @@ class Meta:
     def about(self) -> About:
         return About(self.provider, self.host, self.model, self.tags, self.created, self.generation)
 
+    def facts(self) -> dict[str, Any]:
+        """By name: those of a record, whatever form its body has."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(Meta):
@@ -104,14 +108,13 @@ def decode_body(found: Head, blob: bytes, key: str) -> Record:
     body = _unpacked(stored, found.size) if found.coding == "zstd" else stored
     if len(body) != found.size:
         raise Corrupt("the body has another size")
-    return Record(**{name: getattr(found.meta, name) for name in _FIELDS}, body=body)
+    return Record(**found.meta.facts(), body=body)
 
 
 def head(meta: Meta, coding: Coding, size: int, digest: str) -> bytes:
     """The arguments are those of Head."""
     # not orjson: a header or a path may hold what is not UTF-8, as surrogates
-    fields = {name: getattr(meta, name) for name in _FIELDS}
-    fields |= {"coding": coding, "size": size, "digest": digest}
+    fields = meta.facts() | {"coding": coding, "size": size, "digest": digest}
     header = json.dumps(fields, separators=(",", ":")).encode()
     if PREFIX + len(header) > MAX_HEAD:
         raise ValueError("the record's header is too long")

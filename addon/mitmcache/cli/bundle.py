@@ -19,8 +19,9 @@ from mitmcache.cli import words
 from mitmcache.cli.conditions import Age, conditions, selection
 from mitmcache.cli.importing import Counted, Importer
 from mitmcache.cli.places import places
-from mitmcache.cli.records import body, opened_blob, read_head
+from mitmcache.cli.records import body, opened_blob
 from mitmcache.cli.where import Failed, Where, command, opened
+from mitmcache.large.records import read_head
 from mitmcache.store.names import Names
 
 

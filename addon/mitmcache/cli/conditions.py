@@ -1,6 +1,5 @@
 """The conditions that `purge`, `ls` and `export` have in common."""
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 
 from mitmcache.selection import Selection
-from mitmcache.units import duration
+from mitmcache.units import age
 
 KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -20,10 +19,9 @@ class Age(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            seconds = duration(str(value))
+            return age(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return 0.0 if math.isinf(seconds) else seconds  # `0` is no time here, not for ever
 
 
 class Key(click.ParamType[str]):

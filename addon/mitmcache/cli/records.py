@@ -9,10 +9,10 @@ from typing import BinaryIO, cast
 
 import zstandard
 
-from mitmcache.bundle_file import Source
 from mitmcache.cache import record
 from mitmcache.cache.record import Corrupt, Head
-from mitmcache.store.base import Blob, Large
+from mitmcache.large.records import read_head
+from mitmcache.store.base import Blob, Large, Source
 
 PIECE = 256 * 1024
 
@@ -20,12 +20,6 @@ PIECE = 256 * 1024
 def opened_blob(blob: Blob) -> BinaryIO:
     """To be closed, as a Large is."""
     return blob.file if isinstance(blob, Large) else io.BytesIO(blob)
-
-
-def read_head(source: Source) -> Head:
-    """Leaves the source at the first byte of the body. Raises Corrupt and ForeignVersion."""
-    prefix = _exactly(source, record.PREFIX)
-    return record.read_head(prefix + _exactly(source, record.head_length(prefix) - len(prefix)))
 
 
 def body(source: Source, head: Head, stored: BinaryIO | None = None) -> Iterator[bytes]:
@@ -94,14 +88,3 @@ class _Heard(io.RawIOBase):
         if self._copy:
             self._copy.write(data)
         return data
-
-
-def _exactly(source: Source, size: int) -> bytes:
-    """A pipe may give less than was asked for."""
-    data = b""
-    while len(data) < size:
-        more = source.read(size - len(data))
-        if not more:
-            raise Corrupt("too short")
-        data += more
-    return data

@@ -13,8 +13,9 @@ import click
 from mitmcache.cache.record import Corrupt, ForeignVersion, Head
 from mitmcache.cli import words
 from mitmcache.cli.places import places
-from mitmcache.cli.records import body, opened_blob, read_head
+from mitmcache.cli.records import body, opened_blob
 from mitmcache.cli.where import Failed, Where, Wrong, away, command, opened
+from mitmcache.large.records import read_head
 from mitmcache.store.base import Blob
 
 SHOWN = 1 << 20

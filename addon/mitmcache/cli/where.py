@@ -22,6 +22,7 @@ from mitmcache.settings import BadOption, Settings
 from mitmcache.store.base import StoreError
 from mitmcache.store.browse import Row
 from mitmcache.store.disk import DiskStore
+from mitmcache.store.location import NOTED
 from mitmcache.store.workers import Workers
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ NO_LIMIT = 1 << 60
 """Bytes. Eviction is the proxy's, which may have been started with another llm_disk."""
 CLOSE = 60.0
 PAGE = 1000
-STORE = "store"
-"""Under this name the proxy notes in its data folder which bucket it uses."""
 
 
 class Failed(click.ClickException):
@@ -159,7 +158,7 @@ def _open(chosen: Settings, destination: str) -> DiskStore:
 
 async def _recalled(disk: DiskStore, given: dict[str, str]) -> Settings:
     """With the bucket of the last proxy, and the endpoint that it had."""
-    text = (await disk.recall(STORE) or b"").decode("utf-8", "replace")
+    text = (await disk.recall(NOTED) or b"").decode("utf-8", "replace")
     store, at, endpoint = text.partition(" at ")
     environ = dict(os.environ) | ({"AWS_ENDPOINT_URL_S3": endpoint} if at else {})
     return _parsed({**given, "llm_store": store}, environ)

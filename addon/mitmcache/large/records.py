@@ -11,7 +11,7 @@ import zstandard
 
 from mitmcache.cache import record
 from mitmcache.cache.record import Coding, Corrupt, Head, Meta, Record
-from mitmcache.store.base import LARGE, Blob
+from mitmcache.store.base import LARGE, Blob, Source
 
 PIECE = 256 << 10
 _WINDOW = 8 << 20  # more than is written here, and what a body in a bucket may ask of our memory
@@ -48,23 +48,16 @@ def read(blob: Blob, key: str) -> Record | LargeRecord:
         raise
 
 
+def read_head(source: Source) -> Head:
+    """Leaves the source at the first byte of the body. Raises Corrupt and ForeignVersion."""
+    prefix = _exactly(source, record.PREFIX)
+    return record.read_head(prefix + _exactly(source, record.head_length(prefix) - len(prefix)))
+
+
 def whole(found: LargeRecord) -> Record:
     """With its body in memory, and closed. Blocks. Raises OSError and Corrupt."""
     try:
-        return Record(
-            key=found.key,
-            provider=found.provider,
-            dialect=found.dialect,
-            model=found.model,
-            created=found.created,
-            expires=found.expires,
-            status=found.status,
-            headers=found.headers,
-            host=found.host,
-            tags=found.tags,
-            generation=found.generation,
-            body=b"".join(body(found)),
-        )
+        return Record(**found.facts(), body=b"".join(body(found)))
     finally:
         found.close()
 
@@ -78,7 +71,7 @@ def body(found: LargeRecord, *, gzipped: bool = False) -> Iterator[bytes]:
 
 def _verified(file: BinaryIO, key: str) -> LargeRecord:
     try:
-        head = _head(file)
+        head = read_head(file)
         if head.meta.key != key:
             raise Corrupt("the record of another key")
         digest, length = hashlib.sha256(), 0
@@ -91,30 +84,18 @@ def _verified(file: BinaryIO, key: str) -> LargeRecord:
         raise Corrupt("the body's digest does not match")
     if head.coding == "raw" and length != head.size:
         raise Corrupt("the body has another size")
-    meta = head.meta
-    return LargeRecord(
-        key=meta.key,
-        provider=meta.provider,
-        dialect=meta.dialect,
-        model=meta.model,
-        created=meta.created,
-        expires=meta.expires,
-        status=meta.status,
-        headers=meta.headers,
-        host=meta.host,
-        tags=meta.tags,
-        generation=meta.generation,
-        size=head.size,
-        coding=head.coding,
-        start=head.length,
-        file=file,
-    )
+    return LargeRecord(**head.meta.facts(), size=head.size, coding=head.coding, start=head.length, file=file)
 
 
-def _head(file: BinaryIO) -> Head:
-    """Leaves the file at the first byte of the body."""
-    prefix = file.read(record.PREFIX)
-    return record.read_head(prefix + file.read(record.head_length(prefix) - record.PREFIX))
+def _exactly(source: Source, size: int) -> bytes:
+    """A pipe may give less than was asked for."""
+    data = b""
+    while len(data) < size:
+        more = source.read(size - len(data))
+        if not more:
+            raise Corrupt("too short")
+        data += more
+    return data
 
 
 def _read(file: BinaryIO) -> Iterator[bytes]:

@@ -10,6 +10,11 @@ LARGE = 8 << 20
 """An encoded record of more bytes than this is never read into memory: it is a file, put and got."""
 
 
+class Source(Protocol):
+    def read(self, amount: int, /) -> bytes:
+        """At most `amount` bytes, and none only at the end."""
+
+
 class StoreError(Exception):
     """The store could not say. A miss is None, never this."""
 

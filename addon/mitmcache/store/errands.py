@@ -95,13 +95,7 @@ class Errands:
 
     def step(self, db: sqlite3.Connection) -> None:
         """All there is to do. Raises what the noting of uploads raises; they are noted by a later step."""
-        with self._lock:
-            jobs, litter = list(self._jobs), list(self._litter)
-            self._jobs.clear()
-            self._litter.clear()
-        for path in litter:
-            _remove(path)
-        for asked in jobs:
+        for asked in self._empty():
             asked.run(db)
         while marks := self._some_marks():
             with transaction(db):
@@ -110,16 +104,20 @@ class Errands:
 
     def close(self) -> None:
         """Takes nothing more; what waits is given up."""
+        for asked in self._empty(closing=True):
+            if asked.future.set_running_or_notify_cancel():
+                asked.future.set_exception(StoreError("the store is closed"))
+
+    def _empty(self, *, closing: bool = False) -> list[_Asked]:
+        """Takes the jobs that wait, and removes the files."""
         with self._lock:
-            self._closed = True
+            self._closed = self._closed or closing
             jobs, litter = list(self._jobs), list(self._litter)
             self._jobs.clear()
             self._litter.clear()
         for path in litter:
             _remove(path)
-        for asked in jobs:
-            if asked.future.set_running_or_notify_cancel():
-                asked.future.set_exception(StoreError("the store is closed"))
+        return jobs
 
     def _some_marks(self) -> list[File]:
         with self._lock:

@@ -17,6 +17,10 @@ SEGMENT = re.compile(r"[A-Za-z0-9._=-]+")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+NOTED = "store"
+"""Under this name a data folder remembers, as text, the bucket that it is in front of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A bucket, the prefix of our names in it ("" or without a slash at either end), and where it is served.
