@@ -99,8 +99,8 @@ class _Lane:
 class Keeper:
     """Lives on the event loop; only `_make` runs elsewhere, where that is worth a thread.
 
-    `stage` names a new file of the store's, for what is too large for memory, which is more than `in_memory`
-    bytes, decoded. Without it, memory has to do.
+    `stage` names a new file of the store's, for what is larger, decoded, than the `in_memory` bytes that are
+    worked on in memory. Without it, memory has to do.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class Keeper:
         self._plain = _Lane(self._make_plain)
         self._large = _Lane(self._make_large)
 
-    def tap(self) -> Tap[Spool]:
-        """For one stream that may be kept."""
-        spool: Callable[[], Spool | None] = self._desk.spools.open if self._desk else nowhere
+    def tap(self, *, kept: bool = True) -> Tap[Spool]:
+        """For one stream. What is not to be kept stays in memory."""
+        spool: Callable[[], Spool | None] = self._desk.spools.open if self._desk and kept else nowhere
         return Tap(self._limit, self._budget, memory=self.in_memory, spool=spool)
 
     def offer(self, candidate: Candidate) -> None:
@@ -209,7 +209,7 @@ class Keeper:
             candidate.spool.drop()
 
     async def _make_plain(self, candidate: Candidate) -> Entry | Reason | None:
-        # what is judged is decoded too: it has its true size, and is not parsed again
+        # what is judged is decoded too
         if candidate.judged and len(candidate.reply.body) + len(candidate.body.canonical) <= INLINE:
             await asyncio.sleep(0)  # others first, each time
             return self._make(candidate)

@@ -103,12 +103,13 @@ async def test_a_stream_that_only_its_clean_end_makes_whole_needs_it(rig: Rig, l
     assert (await rig.stored())["stored"] == (0 if left else 1)
 
 
-async def test_another_success_in_stream_form_passes_unheard(rig: Rig) -> None:
+async def test_another_success_in_stream_form_passes_unkept(rig: Rig) -> None:
     asked, upstream = await rig.ask(flow_of(CHAT_STREAM)), reply_of(CHAT_STREAM)
     upstream.status_code = 203
     assert b"".join(await rig.reply(asked, upstream)) == CHAT_STREAM.answer
     assert status(asked) == "mitmcache; fwd=uri-miss; fwd-status=203"
-    assert upstream.stream is True and not await hits(rig, CHAT_STREAM)
+    assert upstream.stream and not await hits(rig, CHAT_STREAM)
+    assert rig.storage.budget.used == 0
 
 
 async def test_a_call_that_fails_before_its_reply_is_over(rig: Rig) -> None:

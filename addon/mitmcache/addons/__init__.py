@@ -5,6 +5,7 @@ from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
 from mitmcache.addons.control import Control
 from mitmcache.addons.dispatcher import Dispatcher
+from mitmcache.addons.journaling import Journaling
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
 from mitmcache.addons.note import RunningNote
@@ -32,6 +33,7 @@ def default_addons() -> list[object]:
     storage = Storage(options, tally)
     relayed = Relayed()
     samples = Samples(storage)
+    journaling = Journaling()
     return [
         options,
         Dispatcher(options),
@@ -48,6 +50,7 @@ def default_addons() -> list[object]:
         relayed,
         Capture(options, storage, tally),
         samples,
+        journaling,
         Marks(),
         LlmView(options),
         Purge(storage),

@@ -74,6 +74,12 @@ class Calls:
             response.stream = True
 
 
+def proxy_user(flow: http.HTTPFlow) -> str:
+    """The user name that mitmproxy's own proxyauth has verified, "" without one."""
+    user, *_ = flow.metadata.get("proxyauth") or ("",)
+    return str(user)
+
+
 def lower(headers: http.Headers) -> Headers:
     # `items` would do so too, at several times the cost
     return tuple(

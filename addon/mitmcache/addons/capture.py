@@ -41,12 +41,15 @@ class Capture:
         outcome = self._outcome(trail, response)
         # another addon's function is left in place, and what it makes of the stream is not for others
         theirs = callable(response.stream)
-        if _may_keep(flow, trail) and response.status_code == 200 and not theirs:
-            if length(response.headers) > self._options.current.max_body:
-                self._tally.dropped[Reason.TOO_LARGE] += 1
+        if not theirs:
+            trail.keeps = _may_keep(flow, trail) and response.status_code == 200
+            if trail.keeps and length(response.headers) > self._options.current.max_body:
+                trail.keeps = False
+                self._drop(trail, Reason.TOO_LARGE)
                 outcome = replace(outcome, detail=Reason.TOO_LARGE)
-            else:
-                trail.tap = self._storage.keeper.tap()
+            # what is not kept is heard too: it tells what it has used
+            if trail.keeps or length(response.headers) <= self._storage.keeper.in_memory:
+                trail.tap = self._storage.keeper.tap(kept=trail.keeps)
         response.stream = response.stream if theirs else trail.tap or True
         trail.outcome = outcome
         answers.tell(response, outcome)
@@ -89,7 +92,7 @@ class Capture:
         assert trail.outcome is not None
         outcome = replace(trail.outcome, fwd_status=response.status_code)
         if trail.lookup and not trail.lookup.write:
-            self._tally.dropped[trail.lookup.unwritten] += 1
+            self._drop(trail, trail.lookup.unwritten)
             outcome = replace(outcome, detail=trail.lookup.unwritten)
         elif trail.near:
             outcome = replace(outcome, detail=answers.places(trail.near) or outcome.detail)
@@ -102,7 +105,7 @@ class Capture:
         kept = await self._keep(trail, response)
         if isinstance(kept, bool):
             return replace(outcome, stored=kept)
-        self._tally.dropped[kept] += 1
+        self._drop(trail, kept)
         return replace(outcome, detail=kept)
 
     async def _keep(self, trail: Trail, response: http.Response) -> Reason | bool:
@@ -142,15 +145,23 @@ class Capture:
         if tap is None or flow.response is None:
             return
         if tap.lost:
-            self._tally.dropped[Reason.TOO_LARGE if tap.too_large else Reason.QUEUE_FULL] += 1
+            if trail.keeps:
+                self._drop(trail, Reason.TOO_LARGE if tap.too_large else Reason.QUEUE_FULL)
             return
         heard = tap.take()
         if isinstance(heard, bytes):
-            # it has been sent already: this is for mitmweb and for saved flows
+            # it has been sent already: this is for mitmweb, for saved flows and for the journal
             flow.response.raw_content = heard
-            self._offer(trail, _reply(flow.response, heard), charged=len(heard), clean_end=clean_end)
+            if trail.keeps:
+                self._offer(trail, _reply(flow.response, heard), charged=len(heard), clean_end=clean_end)
+            else:
+                self._storage.budget.give(len(heard))
         else:
             self._offer(trail, _reply(flow.response, b""), spool=heard, clean_end=clean_end)
+
+    def _drop(self, trail: Trail, reason: Reason) -> None:
+        self._tally.dropped[reason] += 1
+        trail.unstored = reason
 
     def _offer(
         self,
@@ -163,7 +174,7 @@ class Capture:
         clean_end: bool = True,
     ) -> None:
         assert trail.call and trail.body and trail.lookup
-        now = time.time()
+        trail.created = now = time.time()
         self._storage.run.add(trail.key, now)
         self._storage.keeper.offer(
             Candidate(
@@ -193,6 +204,7 @@ class Capture:
         if not policy.may_cover_error(age, trail.asked, response.status_code):
             return False
         trail.outcome = Outcome("STALE", ttl=age.ttl, age=age.age, detail=f"status-{response.status_code}")
+        trail.created = trail.stale.created
         trail.answer = flow.response = answers.from_record(flow.request, trail.stale, trail.outcome)
         self._tally.misses -= 1
         self._tally.hits += 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mitmproxy import http
 
 from mitmcache.addons import answers, listeners
-from mitmcache.addons.calls import host_of
+from mitmcache.addons.calls import host_of, proxy_user
 from mitmcache.addons.options import Options
 from mitmcache.addons.relayed import Relayed
 from mitmcache.addons.samples import Samples
@@ -70,6 +70,7 @@ class Lookup:
             logger.warning("mitmcache: a lookup failed", exc_info=True)
             trail.lookup = None
             self._bypass(flow, trail, Reason.STORE_ERROR)
+        trail.decided = time.time()
 
     def _pass(self, flow: http.HTTPFlow, trail: Trail) -> None:
         """No inference call: none of our business, but that offline nothing goes to a provider."""
@@ -81,7 +82,7 @@ class Lookup:
 
     async def _decide(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> policy.Lookup | Reason:
         settings = self._options.current
-        user = _proxy_user(flow)
+        user = proxy_user(flow)
         trail.asked = directives.parse(call.headers)
         trail.body = await _read_body(call)
         trail.model = call.dialect.model(call.path, trail.body.seen)
@@ -174,7 +175,7 @@ class Lookup:
             whole = await asyncio.to_thread(records.whole, record)
             _answer(flow, trail, answers.from_record(flow.request, whole, outcome))
         self._tally.hits += 1
-        trail.tier, trail.outcome = found.tier, outcome
+        trail.tier, trail.created, trail.outcome = found.tier, record.created, outcome
         return ""
 
     def _bypass(self, flow: http.HTTPFlow, trail: Trail, reason: Reason) -> None:
@@ -196,9 +197,3 @@ async def _read_body(call: Call, volatile: tuple[str, ...] = ()) -> body.Body:
 
 def _answer(flow: http.HTTPFlow, trail: Trail, response: http.Response) -> None:
     flow.response = trail.answer = response
-
-
-def _proxy_user(flow: http.HTTPFlow) -> str:
-    """The user name that mitmproxy's own proxyauth has verified, "" without one."""
-    user, *_ = flow.metadata.get("proxyauth") or ("",)
-    return str(user)

@@ -22,11 +22,14 @@ from mitmcache.providers.base import Dialect, Provider
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """`route`, its `host`, what that was `named` by, and `call` are written by Calls, `tap` and `outcome`'s
-    last word by Capture, `making` and, of several variants, `key` and `note` by Samples, the rest by Lookup.
+    """`route`, its `host`, what that was `named` by, and `call` are written by Calls, `tap`, `keeps`,
+    `unstored` and `outcome`'s last word by Capture, `making` and, of several variants, `key` and `note` by
+    Samples, `told` by Journaling, the rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
-    newest purge that was known when the request began. `note` is told beside the outcome.
+    newest purge that was known when the request began. `note` is told beside the outcome. `decided` is when
+    it was known whether the call goes upstream, `created` when the record was made that was served or is to
+    be kept: both in Unix seconds, 0 for not yet. What the tap hears is kept if it `keeps`.
     """
 
     route: tuple[Provider, Dialect] | None = None
@@ -48,8 +51,13 @@ class Trail:
     near: Near | None = None
     answer: http.Response | None = None
     tier: str = ""
+    decided: float = 0.0
+    created: float = 0.0
     tap: Tap[Spool] | None = None
+    keeps: bool = False
+    unstored: str = ""
     outcome: Outcome | None = None
+    told: bool = False
 
     def forget(self) -> None:
         """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""

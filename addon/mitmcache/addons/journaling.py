@@ -1,0 +1,87 @@
+"""Hears the end of every LLM call, and tells of it."""
+
+import asyncio
+import time
+
+from mitmproxy import http
+
+from mitmcache.addons.calls import lower, proxy_user
+from mitmcache.addons.trail import Trail, trail_of
+from mitmcache.exchange import Reply
+from mitmcache.journal.event import Event
+from mitmcache.journal.journal import Journal, Listener
+
+CLOSE = 2.0
+AGENT = 80
+"""Characters of User-Agent that are told."""
+
+
+class Journaling:
+    """Whoever wants to know of finished calls says `listen`."""
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+
+    def listen(self, listener: Listener) -> None:
+        self.journal.listen(listener)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._note(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self._note(flow)
+
+    def done(self) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.journal.flush(CLOSE))
+
+    def _note(self, flow: http.HTTPFlow) -> None:
+        trail = trail_of(flow)
+        if trail.route is None or trail.outcome is None or trail.told:
+            return
+        trail.told = True
+        response = flow.response
+        reply = None
+        if response and 200 <= response.status_code < 300 and response.raw_content:
+            reply = Reply(response.status_code, lower(response.headers), response.raw_content)
+        version = (trail.key, trail.created) if trail.created else None
+        self.journal.note(_event(flow, trail), reply, version)
+
+
+def _event(flow: http.HTTPFlow, trail: Trail) -> Event:
+    assert trail.route and trail.outcome
+    outcome, request, response = trail.outcome, flow.request, flow.response
+    now, began = time.time(), request.timestamp_start
+    served = outcome.served
+    dialled = trail.answer is None and flow.server_conn.timestamp_start is not None
+    head = None
+    if response:
+        head = trail.decided if trail.answer else response.timestamp_start or now
+    near = trail.near
+    peer = flow.client_conn.peername
+    return Event(
+        id=flow.id,
+        began=began,
+        duration=now - began,
+        client=proxy_user(flow) or (peer[0] if peer else ""),
+        agent=request.headers.get("user-agent", "").partition(" (")[0][:AGENT],
+        provider=trail.route[0].name,
+        host=trail.host,
+        dialect=trail.route[1].name,
+        operation=trail.route[1].operation,
+        model=trail.model,
+        word=outcome.word,
+        reason="" if served else outcome.detail if outcome.word == "BYPASS" else outcome.fwd,
+        unstored="" if served or outcome.word == "BYPASS" else trail.unstored,
+        tier=trail.tier,
+        key=trail.key,
+        nearest=near.key if near else "",
+        differs=tuple(near.places) if near else (),
+        status=response.status_code if response else 0,
+        error=flow.error.msg if flow.error else "",
+        streamed=bool(response and response.stream),
+        request_size=len(request.raw_content or b""),
+        response_size=len(response.raw_content or b"") if response else 0,
+        decided=max(0.0, (trail.decided or now) - (request.timestamp_end or began)),
+        first_byte=head - began if head else None,
+        dialled=dialled,
+    )

@@ -1,0 +1,125 @@
+"""Tells of finished calls in batches, off the path of the calls themselves, with what they used and cost."""
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mitmcache.cache import admit
+from mitmcache.exchange import Reply, Usage
+from mitmcache.journal.event import Cost, Event
+from mitmcache.reading.usage import usage
+
+logger = logging.getLogger(__name__)
+
+PACE = 0.2
+"""Seconds between two batches."""
+MAX_WAITING = 8192
+MAX_HELD = 64 << 20
+"""Bytes of replies that wait to be read; beyond, what a call has used stays unknown."""
+MAX_READ = 64 << 20
+"""Bytes of one reply, decoded."""
+KNOWN = 8192
+"""Stored answers of which it is known what they have used, so that a hit needs no reading."""
+
+type Listener = Callable[[Sequence[Event]], None]
+type Pricer = Callable[[Event, Usage], Cost | None]
+"""Runs in a thread; what it raises is logged, and the price unknown."""
+type Version = tuple[str, float]
+"""A stored answer: its key, and when it was created."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    event: Event
+    reply: Reply | None
+    version: Version | None
+
+
+class Journal:
+    """On the event loop. Never fails a call, and never holds one up."""
+
+    def __init__(self, price: Pricer = lambda event, used: None) -> None:
+        self._price = price
+        self._listeners: list[Listener] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._held = 0
+        self._known: OrderedDict[Version, tuple[Usage | None, Cost | None]] = OrderedDict()
+        self._hurry = asyncio.Event()
+        self._telling: asyncio.Task[None] | None = None
+        self.lost = 0
+        """Events that nobody was told of, because too many waited."""
+
+    def listen(self, listener: Listener) -> None:
+        """It is told of every batch, in order, on the loop; what it raises is logged."""
+        self._listeners.append(listener)
+
+    def note(self, event: Event, reply: Reply | None = None, version: Version | None = None) -> None:
+        """Takes over the event. `reply` is what came, still content-encoded; `version` the stored answer that
+        it was or has become. Returns at once."""
+        if not self._listeners:
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self.lost += 1
+            return
+        if version and version in self._known:
+            self._known.move_to_end(version)
+            event.usage, event.cost = self._known[version]
+            reply = None
+        elif reply and self._held + len(reply.body) > MAX_HELD:
+            reply = None
+        self._held += len(reply.body) if reply else 0
+        self._waiting.append(_Waiting(event, reply, version))
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell())
+
+    async def flush(self, deadline: float) -> None:
+        """Waits until what was noted has been told, at most `deadline` seconds."""
+        if self._telling:
+            self._hurry.set()
+            await asyncio.wait([self._telling], timeout=deadline)
+            self._hurry.clear()
+
+    async def _tell(self) -> None:
+        try:
+            while self._waiting:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), PACE)
+                batch = list(self._waiting)
+                self._waiting.clear()
+                if unread := [each for each in batch if each.reply]:
+                    await asyncio.to_thread(self._read, unread)
+                    self._remember(unread)
+                events = [each.event for each in batch]
+                for listener in self._listeners:
+                    try:
+                        listener(events)
+                    except Exception:
+                        logger.warning("mitmcache: finished calls could not be told", exc_info=True)
+        finally:
+            self._telling = None
+
+    def _read(self, unread: list[_Waiting]) -> None:
+        """In a thread; the events are nobody else's yet."""
+        for each in unread:
+            assert each.reply
+            try:
+                plain = admit.decoded(each.reply, MAX_READ, partial=True)
+                if isinstance(plain, Reply):
+                    each.event.usage = usage(each.event.dialect, plain.headers, plain.body)
+                if each.event.usage:
+                    each.event.cost = self._price(each.event, each.event.usage)
+            except Exception:
+                # open: it is unknown then
+                logger.warning("mitmcache: what a call has used could not be read", exc_info=True)
+
+    def _remember(self, read: list[_Waiting]) -> None:
+        for each in read:
+            assert each.reply
+            self._held -= len(each.reply.body)
+            if each.version:
+                self._known[each.version] = (each.event.usage, each.event.cost)
+            if len(self._known) > KNOWN:
+                self._known.popitem(last=False)
