@@ -193,7 +193,11 @@ case $command in
         say "ready: $venv"
         exit
         ;;
-    test) cd "$root" && exec "$venv/bin/python" -m pytest "$@" ;;
+    test)
+        # all of them spend most of their time waiting for processes
+        [ $# -gt 0 ] || set -- -n auto --maxprocesses 4 --dist loadfile
+        cd "$root" && exec "$venv/bin/python" -m pytest "$@"
+        ;;
     demo) exec env PYTHONPATH="$root/addon" "$venv/bin/python" -m mitmcache.demo "$@" ;;
     bench) exec env PYTHONPATH="$root/addon" "$venv/bin/python" "$root/tests/bench" "$@" ;;
     mitmcache) exec "$venv/bin/python" -P "$venv/bin/mitmcache" "$@" ;;
