@@ -10,6 +10,8 @@ from e2e.certs import Certificates
 from s3.faults import FaultProxy
 from s3.server import S3Server
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:

@@ -1,6 +1,7 @@
 """A bundle of records: one uncompressed tar, the same bytes for the same records.
 
     v1/entries/<provider>/<model>/<key>     a record, as the bucket has it, in order of the keys
+    test.json                               what a test's recording has beside the records
     manifest.json                           {"bundle": 1, "records": N, "bytes": of them all}
 
 The manifest is last, so that a bundle can be written to a pipe, and one that was cut short is known. Read
@@ -19,9 +20,11 @@ from mitmcache.store.names import Names
 
 VERSION = 1
 MANIFEST = "manifest.json"
+NOTES = "test.json"
 MAX_RECORD = 4 << 30
 """Bytes of one record."""
 _MAX_MANIFEST = 64 * 1024
+_MAX_NOTES = 64 << 20
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
 _NAMES = Names()
@@ -72,14 +75,20 @@ class BundleWriter:
         self._records += 1
         self._bytes += size
 
+    def notes(self, text: bytes) -> None:
+        """What `read_notes` gives; after the records. Not part of what `read_bundle` gives."""
+        self._text(NOTES, text)
+
     def close(self) -> None:
         """Writes the end; the file itself stays open."""
         manifest = {"bundle": VERSION, "records": self._records, "bytes": self._bytes}
-        text = json.dumps(manifest).encode() + b"\n"
-        self._head(MANIFEST, len(text), 0)
+        self._text(MANIFEST, json.dumps(manifest).encode() + b"\n")
+        self._file.write(bytes(2 * _BLOCK))
+
+    def _text(self, name: str, text: bytes) -> None:
+        self._head(name, len(text), 0)
         self._file.write(text)
         self._pad(len(text))
-        self._file.write(bytes(2 * _BLOCK))
 
     def _head(self, name: str, size: int, created: float) -> None:
         info = tarfile.TarInfo(name)
@@ -120,7 +129,7 @@ def read_bundle(file: BinaryIO) -> Iterator[Member | Refused]:
     while info := _next_head(file):
         part = _Part(file, info.size)
         named = _NAMES.parse(info.name)
-        if info.type in _EXTRA:
+        if info.type in _EXTRA or (info.isreg() and info.name == NOTES):
             pass
         elif not info.isreg():
             yield Refused(info.name, "not a plain file")
@@ -139,6 +148,16 @@ def read_bundle(file: BinaryIO) -> Iterator[Member | Refused]:
         raise BadBundle("its end is missing")
     if (manifest["records"], manifest["bytes"]) != (records, size_of_all):
         raise BadBundle(f"it had {manifest['records']} records, and has {records} of them")
+
+
+def read_notes(file: BinaryIO) -> bytes:
+    """What was written with `notes`, b"" where nothing was. Raises BadBundle for what is no tar."""
+    while info := _next_head(file):
+        part = _Part(file, info.size)
+        if info.isreg() and info.name == NOTES and info.size <= _MAX_NOTES:
+            return b"".join(iter(partial(part.read, _CHUNK), b""))
+        part.skip(-info.size % _BLOCK)
+    return b""
 
 
 def _next_head(file: BinaryIO) -> tarfile.TarInfo | None:

@@ -23,14 +23,14 @@ from mitmcache.addons.websocket import WebSocketFallback
 from mitmcache.tally import Tally
 
 
-def default_addons() -> list[object]:
+def default_addons(secret: bytes = b"") -> list[object]:
     """The pipeline: mitmproxy calls the hooks of these in this order, for requests and replies alike.
 
-    A new list at each call, since a hot reload must not get back addons that are done.
+    A new list at each call, since a hot reload must not get back addons that are done. `secret`: see Storage.
     """
     tally = Tally()
     options = Options()
-    storage = Storage(options, tally)
+    storage = Storage(options, tally, secret)
     relayed = Relayed()
     samples = Samples(storage)
     journaling = Journaling()

@@ -37,15 +37,19 @@ FIXED = ("store", "secret", "lookup_timeout", "poll", "spool", "data_dir", "max_
 
 
 class Storage:
-    """The stores, and the keeper that fills them. They are there from the first `configure` on."""
+    """The stores, and the keeper that fills them. They are there from the first `configure` on.
+
+    `secret` keys the digests in shapes; by default it is the disk's own.
+    """
 
     stores: Stores
     tiers: Tiers
     keeper: Keeper
 
-    def __init__(self, options: Options, tally: Tally) -> None:
+    def __init__(self, options: Options, tally: Tally, secret: bytes = b"") -> None:
         self._options = options
         self._tally = tally
+        self._secret = secret
         self._opened: Settings | None = None
         self.budget = Budget(IN_FLIGHT)
         self.run = Run()
@@ -120,6 +124,7 @@ class Storage:
 
     def _open(self, settings: Settings) -> None:
         self.stores = Stores(settings)
+        self.stores.secret = self._secret or self.stores.secret
         self.tiers = self.stores.tiers
         self.misses.disk = self.stores.disk
         self._finder = Finder(self.tiers, self._tally, self.stores.purger.valid)

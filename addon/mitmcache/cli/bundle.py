@@ -20,8 +20,9 @@ from mitmcache.cli.conditions import Age, conditions, selection
 from mitmcache.cli.importing import Counted, Importer
 from mitmcache.cli.places import places
 from mitmcache.cli.records import body, opened_blob
-from mitmcache.cli.where import Failed, Where, command, opened
+from mitmcache.cli.where import Failed, command, opened
 from mitmcache.large.records import read_head
+from mitmcache.store.disk import DiskStore
 from mitmcache.store.names import Names
 
 
@@ -45,7 +46,7 @@ async def export_bundle(confdir: str | None, said: Sequence[str], file: str, **g
             size = 0
             for key in keys:
                 try:
-                    size += await _add(writer, where, key)
+                    size += await add(writer, where.disk, key)
                 except (Corrupt, ForeignVersion) as error:
                     left_out[str(error)] += 1
             writer.close()
@@ -55,9 +56,9 @@ async def export_bundle(confdir: str | None, said: Sequence[str], file: str, **g
         click.echo(f"{words.entries(number)} left out: {reason}", err=True)
 
 
-async def _add(writer: BundleWriter, where: Where, key: str) -> int:
+async def add(writer: BundleWriter, disk: DiskStore, key: str) -> int:
     """Raises Corrupt and ForeignVersion, before anything is written."""
-    blob = await where.disk.get(key)
+    blob = await disk.get(key)
     if blob is None:
         raise Corrupt("gone in the meantime")
     with closing(opened_blob(blob)) as source:

@@ -2,7 +2,9 @@
 
 import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mitmcache.bundle_file import Member, Refused
 from mitmcache.cache.generations import Generations
@@ -38,10 +40,18 @@ class Importer:
     """What it puts is of the newest generation that is `known`, so that no purge of before hides it.
 
     A good record that is there already stays, unless `replace`. `expires`: None for as the record has it.
+    `likeness` has the group and the shape of those records of which that is known, by key.
     """
 
     def __init__(
-        self, disk: DiskStore, known: Generations, now: float, *, replace: bool, expires: float | None
+        self,
+        disk: DiskStore,
+        known: Generations,
+        now: float,
+        *,
+        replace: bool,
+        expires: float | None,
+        likeness: Mapping[str, tuple[str, bytes]] = MappingProxyType({}),
     ) -> None:
         self.counted = Counted()
         self._disk = disk
@@ -49,6 +59,7 @@ class Importer:
         self._now = now
         self._replace = replace
         self._expires = expires
+        self._likeness = likeness
         self._queued = 0
 
     async def take(self, part: Member | Refused) -> None:
@@ -80,7 +91,8 @@ class Importer:
     async def _put(self, part: Member) -> None:
         large = part.size + _GROWTH > LARGE
         head, blob = self._stage(part) if large else self._read(part)
-        entry = Entry(part.key, blob, head.meta.expires, about=head.meta.about)
+        group, shape = self._likeness.get(part.key, ("", b""))
+        entry = Entry(part.key, blob, head.meta.expires, group, shape, head.meta.about)
         self._queued += 0 if large else part.size
         if large or self._queued > QUEUED:
             await self._flush()

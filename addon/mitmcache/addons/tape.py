@@ -1,0 +1,251 @@
+"""A cache that holds one recording at a time: that of the test which is running (see pytest_plugin/).
+
+The plugin says through the proxy when a test begins and ends, at `http://llm.cache/tape/`:
+
+    POST begin {"mode": "record" | "replay", "bundle": file or null}   forget all, and take the file in
+    POST save  {"bundle": file}                    what was kept since; and what the calls came to
+    POST rest  {"mode": "replay" or null}          until the next test: offline, or as if we were not there
+
+Recording begins empty and is otherwise as usual, so that a call made twice goes upstream once: the test sees
+what it will see when it is replayed.
+"""
+
+import asyncio
+import hmac
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from mitmproxy import ctx, http
+
+from mitmcache.addons import default_addons
+from mitmcache.addons.calls import host_of
+from mitmcache.addons.scope import CONTROL_HOST
+from mitmcache.addons.storage import Storage
+from mitmcache.addons.trail import Trail, trail_of
+from mitmcache.bundle_file import BadBundle, BundleWriter, read_bundle, read_notes
+from mitmcache.cache import scope, shape
+from mitmcache.cache.key import group
+from mitmcache.cache.record import Corrupt, ForeignVersion
+from mitmcache.cli.bundle import add
+from mitmcache.cli.importing import Importer
+from mitmcache.selection import EVERYTHING
+from mitmcache.store.base import StoreError
+
+PATH = "/tape/"
+TOKEN = "MITMCACHE_TAPE_TOKEN"
+"""In the environment, and in the header of its name (with dashes): nobody else may tell us what to do."""
+HEADER = "mitmcache-tape-token"
+SECRET = b"mitmcache test recordings"
+"""Keys the digests in shapes. Recordings are read on other machines than their maker's: no secret at all."""
+END = 5.0
+"""Seconds for calls of the test to come to their end."""
+MOST = 100_000
+
+
+class Refused(Exception):
+    """In words for whoever runs the tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A call of the test. `what` names it, without a word of its request."""
+
+    trail: Trail
+    what: str
+    inference: bool
+
+
+class Tape:
+    """Comes last in the pipeline: what it sees of a call is what came of it."""
+
+    def __init__(self, storage: Storage, token: str) -> None:
+        self._storage = storage
+        self._token = token.encode()
+        self._began = 0
+        self._noted: list[Noted] = []
+        self._requests: dict[str, dict[str, Any]] = {}
+        self._secrets: set[str] = set()
+        self._open: set[http.HTTPFlow] = set()
+        self._closed = asyncio.Event()
+        self._steps: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "begin": self._begin,
+            "save": self._save,
+            "rest": self._rest,
+        }
+
+    def running(self) -> None:
+        ctx.options.update(llm_mode="off")
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if flow.request.pretty_host.lower() == CONTROL_HOST:
+            await self._control(flow)
+            return
+        trail = trail_of(flow)
+        what = f"{flow.request.method} {host_of(flow)}{flow.request.path.partition('?')[0]}"
+        if trail.call is None:
+            if trail.answer is not None:  # offline, nothing goes to a provider
+                self._note(Noted(trail, what, inference=False))
+            return
+        self._note(Noted(trail, f"{what} ({trail.model})" if trail.model else what, inference=True))
+        self._secrets |= set(scope.caller(trail.call).secrets)
+        self._open.add(flow)
+        if trail.body is not None and trail.key:
+            places = shape.shape(trail.parts, trail.body, self._storage.stores.secret)
+            self._requests[trail.key] = {"group": group(trail.parts), "shape": dict(places)}
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._open.discard(flow)
+        self._closed.set()
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self.response(flow)
+
+    def _note(self, noted: Noted) -> None:
+        if len(self._noted) < MOST:
+            self._noted.append(noted)
+
+    async def _control(self, flow: http.HTTPFlow) -> None:
+        step = self._steps.get(flow.request.path.removeprefix(PATH))
+        token = flow.request.headers.get(HEADER, "").encode()
+        if flow.request.method != "POST" or step is None or not hmac.compare_digest(token, self._token):
+            return
+        try:
+            status, told = 200, await step(orjson.loads(flow.request.raw_content or b"{}"))
+        except (Refused, StoreError) as error:
+            status, told = 409, {"error": str(error)}
+        except OSError as error:
+            status, told = 409, {"error": f"{error.filename}: {error.strerror}"}
+        flow.response = http.Response.make(status, orjson.dumps(told), {"content-type": "application/json"})
+
+    async def _begin(self, said: dict[str, Any]) -> dict[str, Any]:
+        replay = said["mode"] == "replay"
+        ctx.options.update(llm_mode="offline")  # while it is emptied and filled, nothing is kept
+        await self._settle()
+        await self._storage.stores.purge(EVERYTHING)
+        self._noted, self._requests, self._secrets = [], {}, set()
+        self._began = self._storage.generation()
+        self._open.clear()
+        notes = await self._take(Path(said["bundle"])) if replay else {}
+        ctx.options.update(llm_mode="offline" if replay else "live")
+        return {"variables": notes.get("variables", [])}
+
+    async def _take(self, path: Path) -> dict[str, Any]:
+        """Raises Refused where the recording is not whole."""
+        disk = self._storage.stores.disk
+        if disk is None:
+            raise Refused("the proxy has no disk to work with")
+        try:
+            with path.open("rb") as file:
+                notes = _read_notes(read_notes(file))
+            likeness = {
+                key: (item["group"], shape.pack(item["shape"])) for key, item in notes["requests"].items()
+            }
+            known = self._storage.stores.purger.current
+            importer = Importer(disk, known, time.time(), replace=True, expires=0.0, likeness=likeness)
+            with path.open("rb") as file:
+                for part in read_bundle(file):
+                    await importer.take(part)
+        except BadBundle as error:
+            raise Refused(f"{path} cannot be read: {error}") from None
+        counted = await importer.finish()
+        if counted.refused or counted.lost:
+            why = ", ".join(counted.refused) or "the disk of the proxy does not take it"
+            raise Refused(f"{path} is damaged: {why}")
+        return notes
+
+    async def _save(self, said: dict[str, Any]) -> dict[str, Any]:
+        await self._settle()
+        kept = await self._kept()
+        if said.get("bundle"):
+            await self._write(Path(said["bundle"]), kept)
+        mine = [
+            noted for noted in self._noted if not noted.trail.key or noted.trail.generation >= self._began
+        ]
+        offline = ctx.options.llm_mode == "offline"
+        lacking = [noted for noted in mine if noted.inference and noted.trail.key not in kept]
+        return {
+            "missed": [_missed(noted.trail, noted.what) for noted in lacking] if offline else [],
+            "lost": [] if offline else [_lost(noted.trail, noted.what) for noted in lacking],
+            "refused": [noted.what for noted in mine if not noted.inference],
+            "calls": sum(noted.inference for noted in mine),
+            "secrets": sorted(self._secrets),
+            "requests": {key: told for key, told in self._requests.items() if key in kept},
+        }
+
+    async def _rest(self, said: dict[str, Any]) -> dict[str, Any]:
+        ctx.options.update(llm_mode="offline" if said.get("mode") == "replay" else "off")
+        return {}
+
+    async def _settle(self) -> None:
+        """A client may know its answer before we know that this was all of it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END):
+                while self._open:
+                    self._closed.clear()
+                    await self._closed.wait()
+        await self._storage.keeper.drain(END)
+
+    async def _kept(self) -> set[str]:
+        disk = self._storage.stores.disk
+        if disk is None or not await disk.flush(END):
+            raise Refused("the disk of the proxy does not get on with writing")
+        rows = await disk.select(EVERYTHING, MOST)
+        return {row.key for row in rows if self._storage.stores.purger.valid(row.key, row.about)}
+
+    async def _write(self, path: Path, kept: set[str]) -> None:
+        disk = self._storage.stores.disk
+        assert disk
+        with path.open("wb") as target:
+            writer = BundleWriter(target)
+            for key in sorted(kept):
+                try:
+                    await add(writer, disk, key)
+                except (Corrupt, ForeignVersion) as error:
+                    raise Refused(f"an answer cannot be read any more: {error}") from None
+            writer.close()
+
+
+def tape_addons() -> list[object]:
+    """For a proxy that a test session runs for itself alone."""
+    chain = default_addons(secret=SECRET)
+    storage = next(addon for addon in chain if isinstance(addon, Storage))
+    return [*chain, Tape(storage, os.environ[TOKEN])]
+
+
+def _read_notes(data: bytes) -> dict[str, Any]:
+    """Raises BadBundle."""
+    try:
+        notes = orjson.loads(data or b"{}")
+        variables = [str(name) for name in notes.get("variables", [])]
+        requests = {
+            str(key): {"group": str(item["group"]), "shape": dict(item["shape"])}
+            for key, item in notes.get("requests", {}).items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadBundle("its notes cannot be read") from error
+    return {"variables": variables, "requests": requests}
+
+
+def _missed(trail: Trail, what: str) -> str:
+    outcome = trail.outcome
+    if outcome and outcome.word == "BYPASS":
+        return f"{what}: is never answered from a recording: {outcome.detail}"
+    detail = outcome.detail if outcome else ""
+    return (
+        f"{what}: differs from the nearest recorded call in: {detail}" if detail else f"{what}: not recorded"
+    )
+
+
+def _lost(trail: Trail, what: str) -> str:
+    outcome = trail.outcome
+    if outcome is None or outcome.fwd_status == 0:
+        return f"{what}: had not come to its end"
+    status = f"status {outcome.fwd_status}" if outcome.fwd_status != 200 else ""
+    reason = outcome.detail if outcome.word == "BYPASS" or not status else ""
+    return f"{what}: could not be kept: {status or reason or 'no whole answer'}"
