@@ -13,15 +13,15 @@ import pytest
 from mitmcache.pytest_plugin import marks
 
 if TYPE_CHECKING:
-    from mitmcache.pytest_plugin import session as sessions
+    from mitmcache.pytest_plugin.session import Running, Session
 
 MARK = (
     "mitmcache(mode, path): record the test's LLM calls once, and replay them from then on, with no key and "
     "no network. mode: record, replay or live; path: of the recording (.tar), or a folder of recordings."
 )
-_session = pytest.StashKey["sessions.Session"]()
-_wanted = pytest.StashKey[marks.Wanted]()
-_running = pytest.StashKey["sessions.Running"]()
+_session: "pytest.StashKey[Session]" = pytest.StashKey()
+_wanted: pytest.StashKey[marks.Wanted] = pytest.StashKey()
+_running: "pytest.StashKey[Running]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,11 +70,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} and {other} have one recording: give each its own path")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before its fixtures are made: they may make clients. No wrapper, which must not fail here."""
     if _wanted in item.stash:
         _begin(item, item.stash[_wanted])
-    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -97,8 +97,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         session.judge(running, passed=True)
     except TestFailed as error:
         running.told.clear()
-        pytest.fail(str(error), pytrace=False)
-    return result
+        failure = str(error)
+    else:
+        return result
+    pytest.fail(failure, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -139,10 +141,13 @@ def _begin(item: pytest.Item, wanted: marks.Wanted) -> None:
 
     session = item.config.stash.setdefault(_session, Session(_options(item.config)))
     item.stash[_running] = Running(item, mode, path)
+    failure = ""
     try:
         session.begin(item.stash[_running])
     except TestFailed as error:
-        pytest.fail(f"mitmcache: {error}", pytrace=False)
+        failure = f"mitmcache: {error}"
+    if failure:
+        pytest.fail(failure, pytrace=False)
 
 
 def _name(item: pytest.Item) -> str:

@@ -13,7 +13,7 @@ from mitmcache.pytest_plugin import environ, scrub
 from mitmcache.pytest_plugin.launch import Launched, ProxyFailed
 from mitmcache.pytest_plugin.marks import Mode
 
-RECORD_AGAIN = "to record it again: pytest --mitmcache=record"
+RECORD = "to record it: pytest --mitmcache=record"
 
 
 class TestFailed(Exception):
@@ -44,7 +44,7 @@ class Session:
     def begin(self, running: Running) -> None:
         """Raises TestFailed. From now on `end` is wanted."""
         if running.mode == "replay" and not running.path.is_file():
-            raise TestFailed(f"there is no recording {running.path}; {RECORD_AGAIN}")
+            raise TestFailed(f"there is no recording {running.path}; {RECORD}")
         try:
             proxy = self._started()
             bundle = str(running.path) if running.mode == "replay" else None
@@ -66,9 +66,7 @@ class Session:
             said = [*told["missed"], *told["lost"]]
             running.told += said + [f"{what}: not an inference call, so refused" for what in told["refused"]]
             if told["missed"]:
-                raise TestFailed(
-                    _list("not in the recording", told["missed"], f"{running.path}; {RECORD_AGAIN}")
-                )
+                raise TestFailed(_list("not in the recording", told["missed"], f"{running.path}; {RECORD}"))
             if recording and told["lost"]:
                 raise TestFailed(_list("it cannot be replayed", told["lost"], "nothing was recorded"))
             if recording:
