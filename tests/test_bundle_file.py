@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.bundle_file import MANIFEST, MAX_RECORD, BadBundle, BundleWriter, Member, Refused, read_bundle
+from mitmcache.bundle_file import (
+    MANIFEST,
+    MAX_RECORD,
+    BadBundle,
+    BundleWriter,
+    Member,
+    Refused,
+    read_bundle,
+    read_notes,
+)
 
 KEYS = [f"{n:064x}" for n in range(1, 9)]
 
@@ -163,3 +172,19 @@ def _chunks(part: Member) -> Callable[[], bytes]:
 def test_rubbish_never_raises_anything_else(rubbish: bytes, at: int) -> None:
     with suppress(BadBundle):
         read(WHOLE[:at] + rubbish + WHOLE[at + len(rubbish) :])
+
+
+def test_notes_are_read_by_themselves_and_are_no_record() -> None:
+    file = io.BytesIO()
+    writer = BundleWriter(file)
+    writer.add(name(KEYS[0]), 3, 0, io.BytesIO(b"one"))
+    writer.notes(b'{"a": 1}')
+    writer.close()
+    assert read_notes(io.BytesIO(file.getvalue())) == b'{"a": 1}'
+    assert read(file.getvalue()) == [(KEYS[0], b"one")]
+
+
+def test_a_bundle_without_notes_has_none() -> None:
+    assert read_notes(io.BytesIO(written(b"one"))) == b""
+    with pytest.raises(BadBundle):
+        read_notes(io.BytesIO(b"rubbish" * 100))

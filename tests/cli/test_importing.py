@@ -74,3 +74,13 @@ async def test_a_disk_that_does_not_write_is_an_error(disk: DiskStore) -> None:
     await disk.close(10)
     with pytest.raises(StoreError):
         await into.finish()
+
+
+async def test_what_is_known_of_a_requests_likeness_explains_misses(disk: DiskStore) -> None:
+    likeness = {KEYS[1]: ("group", b"shape")}
+    into = Importer(disk, Generations(), 0.0, replace=False, expires=None, likeness=likeness)
+    for number in (0, 1):
+        await into.take(member(number))
+    assert (await into.finish()).imported == 2
+    assert await disk.nearest("group") == [b"shape"]
+    await disk.close(10)

@@ -19,6 +19,12 @@ def ask(text):
     return reply.choices[0].message.content
 """
 """For projects to ask something of OpenAI with."""
+HELLO = """
+@pytest.mark.mitmcache
+def test_hello():
+    assert "{}" in ask("hello")
+"""
+"""To be formatted with what the answer to "hello" has in it."""
 
 
 @dataclass

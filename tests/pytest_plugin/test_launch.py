@@ -1,6 +1,5 @@
 """The proxy of a session: told things, refusing others, and gone with all that it had."""
 
-import os
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def test_it_lives_from_its_making_to_stop(temporary: Path) -> None:
         assert proxy.tell("begin", mode="record", bundle=None) == {"variables": []}
         assert proxy.tell("save", bundle=None)["calls"] == 0
         assert "BEGIN CERTIFICATE" in proxy.ca_bundle.read_text()
-        assert os.stat(proxy.folder).st_mode & 0o077 == 0
+        assert proxy.folder.stat().st_mode & 0o077 == 0
         missing = str(temporary / "missing.tar")
         with pytest.raises(ProxyFailed, match=r"missing\.tar: No such file"):
             proxy.tell("begin", mode="replay", bundle=missing)

@@ -103,8 +103,7 @@ class Tape:
         self._open.discard(flow)
         self._closed.set()
 
-    def error(self, flow: http.HTTPFlow) -> None:
-        self.response(flow)
+    error = response
 
     def _note(self, noted: Noted) -> None:
         if len(self._noted) < MOST:

@@ -1,0 +1,48 @@
+"""What is taken out of recordings, by us and by the project's own hook."""
+
+from e2e.answers import Answer
+from exchanges import openai
+from exchanges.base import dump
+from pytest_plugin.project import HELLO, Project
+
+CHAT = "/v1/chat/completions"
+
+
+def says(text: str) -> Answer:
+    return Answer(body=dump(openai.completion({"content": text})))
+
+
+def test_a_secret_of_the_environment_is_taken_out_of_an_answer(project: Project) -> None:
+    project.monkeypatch.setenv("DEPLOY_TOKEN", "tok-12345-xyz")
+    project.upstream.answer(openai.HOST, CHAT, says("Use tok-12345-xyz, quickly."))
+    project.asking(HELLO.format("quickly"))
+    project.run(passed=1)
+    project.elsewhere()
+    project.asking(HELLO.format("Use REDACTED, quickly."))
+    project.run(passed=1)
+
+
+def test_a_recording_with_a_secret_is_refused_and_the_variable_named(project: Project) -> None:
+    project.monkeypatch.setenv("DEPLOY_TOKEN", "tok-12345-xyz")
+    project.upstream.answer(openai.HOST, CHAT, says("quickly: dG9rLTEyMzQ1LXh5eg=="))
+    project.asking(HELLO.format("quickly"))
+    said = project.run(failed=1)
+    assert "nothing was recorded: an answer of api.openai.com holds the value of DEPLOY_TOKEN" in said
+    assert "tok-12345" not in said
+    assert project.recordings == []
+
+
+def test_a_projects_own_hook_scrubs(project: Project) -> None:
+    project.upstream.answer(openai.HOST, CHAT, says("Ask alice@corp.example."))
+    project.write(
+        """
+        def pytest_mitmcache_scrub(item, data):
+            assert item.name == "test_hello"
+            return data.replace(b"alice@corp.example", b"somebody")
+        """,
+        "conftest",
+    )
+    project.asking(HELLO.format("Ask "))
+    project.run(passed=1)
+    project.asking(HELLO.format("Ask somebody."))
+    project.run("--mitmcache=replay", passed=1)
