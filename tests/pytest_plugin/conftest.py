@@ -1,6 +1,7 @@
 """Projects with tests of their own, run by a pytest of their own; what their proxies dial is scripted."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def project(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     for name, value in {
-        "PYTHONPATH": f"{ROOT / 'addon'}:{site}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "addon"), str(site), os.environ.get("PYTHONPATH", "")]),
         "DIAL_PORT": str(upstream.tls_port),
         "SSL_CERT_FILE": str(upstream.ca_file),
         "TMPDIR": str(temporary),

@@ -109,3 +109,26 @@ def gone(pid: int) -> None:
     ready, _, _ = select.select([descriptor], [], [], 20)
     os.close(descriptor)
     assert ready or "Z" in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_a_proxy_that_dies_fails_the_tests_that_need_it_and_says_so(project: Project) -> None:
+    dying = STILL.format(0).replace("os.kill(os.getpid(), 0)", "os.kill(int(proxy[0].name), 9)")
+    project.asking(dying + "\n\n@pytest.mark.mitmcache\ndef test_two():\n    ask('two')\n")
+    said = project.run(failed=1, errors=1)
+    assert said.count("the proxy does not answer") >= 2
+
+
+def test_workers_of_xdist_have_a_proxy_each(project: Project) -> None:
+    pytest.importorskip("xdist")
+    project.asking(
+        """
+        @pytest.mark.mitmcache
+        @pytest.mark.parametrize("text", ["one", "two", "three", "four"])
+        def test_it(text):
+            assert ask(text) == f"You said {text}."
+        """
+    )
+    project.run("-n", "2", passed=4)
+    project.elsewhere()
+    project.run("-n", "2", passed=4)
+    assert list(project.temporary.iterdir()) == []

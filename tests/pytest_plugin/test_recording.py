@@ -48,8 +48,9 @@ def test_answers_and_notes_can_be_read_back(tmp_path: Path) -> None:
 
 def test_the_same_answers_make_the_same_file(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.tar", "b.tar")]
+    records = [made(number, body=b"one") for number in range(2)]
     for file in files:
-        recording.write(source(tmp_path, made(1, body=b"one")), file, NOTES, HIDDEN, same)
+        recording.write(source(tmp_path, *records), file, NOTES, HIDDEN, same)
     assert files[0].read_bytes() == files[1].read_bytes()
 
 

@@ -87,7 +87,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     session = item.config.stash[_session]
     try:
         result = yield
-    except BaseException:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # those of pytest.fail and pytest.skip are no Exception
         try:
             session.judge(running, passed=False)
         except TestFailed as error:

@@ -1,7 +1,10 @@
 """What a test's environment says, for whatever makes its calls to go through the proxy and to trust it."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from mitmcache.pytest_plugin import scrub
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY")
 TRUST = (
@@ -22,6 +25,18 @@ def variables(environ: Mapping[str, str], proxy: str, ca_bundle: Path) -> dict[s
         if "*" in environ.get(name, ""):
             told[name] = ",".join(host for host in environ[name].split(",") if host.strip() != "*")
     return told
+
+
+def used(environ: Mapping[str, str], digests: Collection[str]) -> list[str]:
+    """The variables whose values were the credentials of calls, of which the proxy tells digests alone."""
+
+    def sent(kind: str, value: str) -> bool:  # as cache/scope.py makes them
+        return hashlib.sha256(f"{kind} {value}".encode("utf-8", "surrogateescape")).hexdigest() in digests
+
+    names = {name for name, value in scrub.secrets(environ).items() if sent("secret", value)}
+    if sent("sigv4", environ.get("AWS_ACCESS_KEY_ID", "")):
+        names |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    return sorted(names)
 
 
 def stand_ins(environ: Mapping[str, str], names: list[str]) -> dict[str, str]:

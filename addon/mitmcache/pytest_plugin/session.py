@@ -1,6 +1,5 @@
 """One test after another: what the proxy is told before it, and what is told of it afterwards."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,7 +105,7 @@ class Session:
         from mitmcache.pytest_plugin import recording
 
         hidden = scrub.secrets(os.environ, frozenset({environ.DUMMY}))
-        notes = {"variables": _used(told["secrets"]), "requests": told["requests"]}
+        notes = {"variables": environ.used(os.environ, told["secrets"]), "requests": told["requests"]}
         also = partial(_by_hook, running.item)
         try:
             count = recording.write(saved, running.path, notes, hidden, also)
@@ -124,15 +123,6 @@ class Session:
                     "Make it in the test or in a fixture"
                 )
             )
-
-
-def _used(digests: list[str]) -> list[str]:
-    """The variables whose values were credentials of the test's calls; the proxy tells digests alone."""
-    return sorted(
-        name
-        for name, value in scrub.secrets(os.environ).items()
-        if hashlib.sha256(f"secret {value}".encode("utf-8", "surrogateescape")).hexdigest() in digests
-    )
 
 
 def _by_hook(item: pytest.Item, data: bytes) -> bytes:
