@@ -2,12 +2,15 @@
 
 import textwrap
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from e2e.upstream import ScriptedUpstream
 
+# where the package is installed, pytest finds the plugin by itself, and must not be given it twice
+PLUGIN = () if entry_points(group="pytest11", name="mitmcache") else ("-p", "mitmcache.pytest_plugin")
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 ASKS = """
 import openai, pytest
@@ -55,7 +58,7 @@ class Project:
 
     def run(self, *arguments: str, **outcomes: int) -> str:
         """What pytest said, once the outcomes are as given."""
-        options = ("-p", "mitmcache.pytest_plugin", "-p", "no:cacheprovider", "--strict-markers")
+        options = (*PLUGIN, "-p", "no:cacheprovider", "--strict-markers")
         result = self.pytester.runpytest_subprocess(*options, *arguments, timeout=100)
         said = result.stdout.str() + result.stderr.str()
         if outcomes:

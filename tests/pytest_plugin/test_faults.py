@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_plugin.project import HELLO, Project
+from pytest_plugin.project import HELLO, PLUGIN, Project
 
 RECORDING = "mitmcache/test_it/test_hello.tar"
 
@@ -89,7 +89,7 @@ def is_proxy(process):
 def test_no_proxy_outlives_its_session(number: signal.Signals, project: Project) -> None:
     project.asking(STILL.format(int(number)))
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "mitmcache.pytest_plugin", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider"],
         cwd=project.pytester.path,
         capture_output=True,
         timeout=60,

@@ -114,6 +114,7 @@ def _options(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         **({"ssl_verify_upstream_trusted_ca": trusted} if trusted and Path(trusted).is_file() else {}),
         "flow_detail": "0",
         **given,
+        "confdir": str(folder / "confdir"),
         "llm_data_dir": str(folder / "data"),
         "llm_store": "",
         "llm_ttl": "0",
