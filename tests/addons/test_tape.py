@@ -1,5 +1,6 @@
 """The tape: what it is told, what it keeps of one test, and what it says became of its calls."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,6 +124,15 @@ async def test_a_call_that_is_no_inference_is_refused_in_a_replay_and_told(deck:
     await deck.rig.call(flow("GET", "https://api.openai.com/v1/files?a=b"))
     told = await deck.save()
     assert (told["refused"], told["missed"]) == (["GET api.openai.com/v1/files"], [])
+
+
+async def test_a_recording_waits_for_calls_that_are_under_way(deck: Deck) -> None:
+    await deck.begin("record")
+    asked = await deck.rig.ask(flow_of(CHAT))
+    saving = asyncio.create_task(deck.save())
+    await asyncio.sleep(0)
+    await deck.rig.reply(asked, reply_of(CHAT))
+    assert len((await saving)["requests"]) == 1
 
 
 async def test_an_answer_that_comes_after_its_test_is_not_the_next_ones(deck: Deck) -> None:
