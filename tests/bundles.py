@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mitmcache.bundle_file import Member, read_bundle
+from mitmcache.bundle.file import Member, read_bundle
 
 
 def keys_of(path: Path) -> list[str]:

@@ -26,9 +26,10 @@ ARROWS = {
     "large": {"cache", "exchange", "large", "providers", "reasons", "store", "wire"},
     "relay": {"relay"},
     "launch": {"launch"},
-    "pytest_plugin": {"bundle_file", "cache", "demo", "pytest_plugin", "store"},
+    "bundle": {"bundle", "cache", "large", "selection", "store"},
+    "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "store"},
 }
-PURE = ARROWS.keys() - {"large", "launch", "purge", "pytest_plugin", "relay", "store"}
+PURE = ARROWS.keys() - {"bundle", "large", "launch", "purge", "pytest_plugin", "relay", "store"}
 # The clock, chance, files, sockets, threads, logs, and what runs on them.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.console import made
-from mitmcache.bundle_file import BundleWriter, Member, read_bundle, read_notes
+from mitmcache.bundle.file import BundleWriter, Member, read_bundle, read_notes
 from mitmcache.cache import record
 from mitmcache.cache.record import Record
 from mitmcache.pytest_plugin import recording

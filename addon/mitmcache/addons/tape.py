@@ -28,12 +28,12 @@ from mitmcache.addons.calls import host_of
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, trail_of
-from mitmcache.bundle_file import BadBundle, BundleWriter, read_bundle, read_notes
+from mitmcache.bundle.exporting import add
+from mitmcache.bundle.file import BadBundle, BundleWriter, read_bundle, read_notes
+from mitmcache.bundle.importing import Importer
 from mitmcache.cache import scope, shape
 from mitmcache.cache.key import group
 from mitmcache.cache.record import Corrupt, ForeignVersion
-from mitmcache.cli.bundle import add
-from mitmcache.cli.importing import Importer
 from mitmcache.selection import EVERYTHING
 from mitmcache.store.base import StoreError
 

@@ -7,23 +7,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
-from mitmcache.bundle_file import BadBundle, BundleWriter, read_bundle
+from mitmcache.bundle.exporting import add
+from mitmcache.bundle.file import BadBundle, BundleWriter, read_bundle
+from mitmcache.bundle.importing import Counted, Importer
 from mitmcache.cache.record import Corrupt, ForeignVersion
 from mitmcache.cli import words
 from mitmcache.cli.conditions import Age, conditions, selection
-from mitmcache.cli.importing import Counted, Importer
 from mitmcache.cli.places import places
-from mitmcache.cli.records import body, opened_blob
 from mitmcache.cli.where import Failed, command, opened
-from mitmcache.large.records import read_head
-from mitmcache.store.disk import DiskStore
-from mitmcache.store.names import Names
 
 
 @click.command("export")
@@ -54,22 +50,6 @@ async def export_bundle(confdir: str | None, said: Sequence[str], file: str, **g
     click.echo(f"{words.entries(done)} exported, {words.nbytes(size)}", err=True)
     for reason, number in left_out.items():
         click.echo(f"{words.entries(number)} left out: {reason}", err=True)
-
-
-async def add(writer: BundleWriter, disk: DiskStore, key: str) -> int:
-    """Raises Corrupt and ForeignVersion, before anything is written."""
-    blob = await disk.get(key)
-    if blob is None:
-        raise Corrupt("gone in the meantime")
-    with closing(opened_blob(blob)) as source:
-        head = read_head(source)
-        if head.meta.key != key:
-            raise Corrupt("the record of another key")
-        for _ in body(source, head):
-            pass
-        source.seek(0)
-        writer.add(Names().entry(key, head.meta.about), len(blob), head.meta.created, source)
-    return len(blob)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
+from mitmcache.bundle.records import body, opened_blob
 from mitmcache.cache.record import Corrupt, ForeignVersion, Head
 from mitmcache.cli import words
 from mitmcache.cli.places import places
-from mitmcache.cli.records import body, opened_blob
 from mitmcache.cli.where import Failed, Where, Wrong, away, command, opened
 from mitmcache.large.records import read_head
 from mitmcache.store.base import Blob

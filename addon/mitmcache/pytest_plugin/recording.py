@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mitmcache.bundle_file import BundleWriter, Member, read_bundle
+from mitmcache.bundle.file import BundleWriter, Member, read_bundle
 from mitmcache.cache import record
 from mitmcache.cache.record import Record
 from mitmcache.pytest_plugin import scrub

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cli.console import KEYS, made
-from mitmcache.bundle_file import Member, Refused
+from mitmcache.bundle import importing
+from mitmcache.bundle.file import Member, Refused
+from mitmcache.bundle.importing import Importer
 from mitmcache.cache import record
 from mitmcache.cache.generations import Generations
-from mitmcache.cli import importing
-from mitmcache.cli.importing import Importer
 from mitmcache.store.base import LARGE, StoreError
 from mitmcache.store.disk import DiskStore
 
@@ -82,5 +82,5 @@ async def test_what_is_known_of_a_requests_likeness_explains_misses(disk: DiskSt
     for number in (0, 1):
         await into.take(member(number))
     assert (await into.finish()).imported == 2
-    assert await disk.nearest("group") == [b"shape"]
+    assert await disk.nearest("group") == [(KEYS[1], b"shape")]
     await disk.close(10)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmcache.bundle_file import (
+from mitmcache.bundle.file import (
     MANIFEST,
     MAX_RECORD,
     BadBundle,

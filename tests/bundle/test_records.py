@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from made import KEY, RECORD
+from mitmcache.bundle import records
 from mitmcache.cache import record
 from mitmcache.cache.record import Corrupt, ForeignVersion
-from mitmcache.cli import records
 from mitmcache.large.records import read_head
 from mitmcache.store.base import Large
 from records import RECORDS

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mitmcache.bundle_file import Member, Refused
+from mitmcache.bundle import records
+from mitmcache.bundle.file import Member, Refused
 from mitmcache.cache.generations import Generations
 from mitmcache.cache.record import Corrupt, ForeignVersion, Head
-from mitmcache.cli import records
 from mitmcache.selection import Selection
 from mitmcache.store.base import LARGE, Entry, Staged, StoreError
 from mitmcache.store.disk import DiskStore
