@@ -7,30 +7,38 @@ import pytest
 
 from made import CALL
 from mitmcache.cache import scope
+from mitmcache.demo import certificate
 from mitmcache.pytest_plugin import environ
 
-PROXY, BUNDLE = "http://127.0.0.1:1234", Path("/x/ca-bundle.pem")
+PROXY = "http://127.0.0.1:1234"
 
 
-def test_everything_points_to_the_proxy_and_trusts_it() -> None:
-    told = environ.variables({}, PROXY, BUNDLE)
+def variables(given: dict[str, str], folder: Path) -> dict[str, str]:
+    ca = folder / "ca.pem"
+    certificate.make(ca, "api.openai.com")
+    return environ.variables(given, PROXY, ca, "", folder)
+
+
+def test_everything_points_to_the_proxy_and_trusts_it(tmp_path: Path) -> None:
+    told = variables({}, tmp_path)
     assert {told[name] for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")} == {PROXY}
-    assert {told[name] for name in environ.TRUST} == {str(BUNDLE)}
-    assert told["NODE_USE_ENV_PROXY"] == "1"
+    assert Path(told["SSL_CERT_FILE"]).is_file()
 
 
+HERE_ONLY = "localhost,127.0.0.1,::1"
 EXCEPTIONS = [
-    ({}, None),
-    ({"NO_PROXY": "intranet.example"}, None),
-    ({"NO_PROXY": "*"}, ""),
-    ({"NO_PROXY": "a.example, *,b.example"}, "a.example,b.example"),
-    ({"NO_PROXY": "*.a.example,*"}, "*.a.example"),
+    ({}, HERE_ONLY),
+    ({"NO_PROXY": "intranet.example"}, f"intranet.example,{HERE_ONLY}"),
+    ({"NO_PROXY": "*"}, HERE_ONLY),
+    ({"no_proxy": "*"}, HERE_ONLY),
+    ({"NO_PROXY": "a.example, *,b.example"}, f"a.example,b.example,{HERE_ONLY}"),
+    ({"NO_PROXY": "*.a.example,*"}, f"*.a.example,{HERE_ONLY}"),
 ]
 
 
 @pytest.mark.parametrize(("given", "expected"), EXCEPTIONS)
-def test_no_proxy_keeps_its_hosts_but_never_all(given: dict[str, str], expected: str | None) -> None:
-    assert environ.variables(given, PROXY, BUNDLE).get("NO_PROXY") == expected
+def test_no_proxy_keeps_its_hosts_but_never_all(given: dict[str, str], expected: str, tmp_path: Path) -> None:
+    assert variables(given, tmp_path)["NO_PROXY"] == expected
 
 
 def test_only_what_is_missing_has_a_stand_in() -> None:

@@ -28,7 +28,7 @@ def test_it_lives_from_its_making_to_stop(temporary: Path) -> None:
     try:
         assert proxy.tell("begin", mode="record", bundle=None) == {"variables": []}
         assert proxy.tell("save", bundle=None)["calls"] == 0
-        assert "BEGIN CERTIFICATE" in proxy.ca_bundle.read_text()
+        assert "BEGIN CERTIFICATE" in proxy.ca.read_text()
         assert proxy.folder.stat().st_mode & 0o077 == 0
         missing = str(temporary / "missing.tar")
         with pytest.raises(ProxyFailed, match=r"missing\.tar: No such file"):
@@ -41,7 +41,7 @@ def test_it_lives_from_its_making_to_stop(temporary: Path) -> None:
         proxy.stop()
         proxy.stop()
     assert list(temporary.iterdir()) == []
-    with pytest.raises(ProxyFailed, match="does not answer"):
+    with pytest.raises(ProxyFailed, match="the proxy has ended"):
         proxy.tell("rest", mode=None)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from mitmcache import settings
 from mitmcache.cli.places import folder_of, gather
 from mitmcache.cli.where import Failed, Wrong
-from mitmcache.launch import environment, find, trust
+from mitmcache.launch import find
 from mitmcache.launch.find import Found, NotFound
+from mitmcache.launch.told import told
 from mitmcache.settings import BadOption, Settings
 
 OURS = "llm_"
@@ -50,13 +51,9 @@ class Session:
     def told(self, found: Found, folder: Path) -> dict[str, str]:
         """The variables for a program that uses this proxy; files that it needs are made in `folder`."""
         try:
-            made = trust.make(folder, trust.gather(found.ca, self.environ))
+            return told(self.environ, found.url, found.ca, found.hosts, folder)
         except (OSError, ValueError) as error:
             raise Failed(f"the CA files for programs cannot be made: {error}") from None
-        hosts = [word.partition("=")[0] for word in found.hosts.replace(",", " ").split()]
-        mine = not (Path(self.environ.get("HOME") or "~").expanduser() / ".wgetrc").exists()
-        confdir = found.ca.parent
-        return environment.variables(self.environ, found.url, made, confdir, hosts, wgetrc=mine)
 
 
 def session(confdir: str | None, said: Sequence[str], environ: Mapping[str, str] = os.environ) -> Session:

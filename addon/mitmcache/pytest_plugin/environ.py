@@ -4,27 +4,23 @@ import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from mitmcache.launch.told import told
 from mitmcache.pytest_plugin import scrub
 
-PROXIES = ("HTTPS_PROXY", "HTTP_PROXY")
-TRUST = (
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "GIT_SSL_CAINFO"),
-    *("NODE_EXTRA_CA_CERTS", "CODEX_CA_CERTIFICATE", "DENO_CERT", "CARGO_HTTP_CAINFO"),
-)
-"""Each names a file that holds all CAs a program trusts; the bundle has the public ones too."""
 DUMMY = "mitmcache-replay"
 """Stands for an API key that the recorded test had, and this machine has not: clients insist on one."""
 
 
-def variables(environ: Mapping[str, str], proxy: str, ca_bundle: Path) -> dict[str, str]:
-    """Those to set for a test, by name. What NO_PROXY names is left out of the proxy, but not everything."""
-    told = dict.fromkeys(TRUST, str(ca_bundle)) | {"NODE_USE_ENV_PROXY": "1"}
-    for name in PROXIES:
-        told |= {name: proxy, name.lower(): proxy}
+def variables(environ: Mapping[str, str], proxy: str, ca: Path, hosts: str, folder: Path) -> dict[str, str]:
+    """Those to set for a test, by name. What NO_PROXY names is left out of the proxy, but not everything.
+
+    The arguments are those of `told`, which also says what is raised.
+    """
+    limited = dict(environ)
     for name in ("NO_PROXY", "no_proxy"):
         if "*" in environ.get(name, ""):
-            told[name] = ",".join(host for host in environ[name].split(",") if host.strip() != "*")
-    return told
+            limited[name] = ",".join(host for host in environ[name].split(",") if host.strip() != "*")
+    return told(limited, proxy, ca, hosts, folder)
 
 
 def used(environ: Mapping[str, str], digests: Collection[str]) -> list[str]:

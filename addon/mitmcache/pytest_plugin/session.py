@@ -50,7 +50,10 @@ class Session:
             told = proxy.tell("begin", mode=running.mode, bundle=bundle)
         except ProxyFailed as error:
             raise TestFailed(str(error)) from None
-        wanted = environ.variables(os.environ, proxy.url, proxy.ca_bundle)
+        try:
+            wanted = environ.variables(os.environ, proxy.url, proxy.ca, proxy.hosts, proxy.folder)
+        except (OSError, ValueError) as error:
+            raise TestFailed(f"the CA files for programs cannot be made: {error}") from None
         wanted |= environ.stand_ins(os.environ, told["variables"])
         for name, value in wanted.items():
             running.patch.setenv(name, value)
