@@ -27,7 +27,7 @@ ARROWS = {
     "relay": {"relay"},
     "launch": {"launch"},
     "bundle": {"bundle", "cache", "large", "selection", "store"},
-    "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "store"},
+    "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "reading", "store"},
 }
 PURE = ARROWS.keys() - {"bundle", "large", "launch", "purge", "pytest_plugin", "relay", "store"}
 # The clock, chance, files, sockets, threads, logs, and what runs on them.

@@ -34,7 +34,7 @@ class Deck:
         return told.status_code, orjson.loads(told.content or b"")
 
     async def begin(self, mode: str) -> dict[str, Any]:
-        code, told = await self.tell("begin", mode=mode, bundle=str(self.file) if mode == "replay" else None)
+        code, told = await self.tell("begin", mode=mode, bundles=[str(self.file)] if mode == "replay" else [])
         assert code == 200, told
         return told
 
@@ -154,7 +154,7 @@ REFUSED = [
 @pytest.mark.parametrize(("data", "complaint"), REFUSED)
 async def test_a_recording_that_cannot_be_read_is_refused(data: bytes, complaint: str, deck: Deck) -> None:
     deck.file.write_bytes(data)
-    code, told = await deck.tell("begin", mode="replay", bundle=str(deck.file))
+    code, told = await deck.tell("begin", mode="replay", bundles=[str(deck.file)])
     assert (code, told) == (409, {"error": f"{deck.file} {complaint}"})
 
 

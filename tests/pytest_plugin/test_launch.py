@@ -26,13 +26,13 @@ def status(url: str, method: str, path: str, headers: dict[str, str]) -> int:
 def test_it_lives_from_its_making_to_stop(temporary: Path) -> None:
     proxy = Launched({})
     try:
-        assert proxy.tell("begin", mode="record", bundle=None) == {"variables": []}
+        assert proxy.tell("begin", mode="record", bundles=[]) == {"variables": []}
         assert proxy.tell("save", bundle=None)["calls"] == 0
         assert "BEGIN CERTIFICATE" in proxy.ca.read_text()
         assert proxy.folder.stat().st_mode & 0o077 == 0
         missing = str(temporary / "missing.tar")
         with pytest.raises(ProxyFailed, match=r"missing\.tar: No such file"):
-            proxy.tell("begin", mode="replay", bundle=missing)
+            proxy.tell("begin", mode="replay", bundles=[missing])
         # a web page in the tests' browser must not tell it anything
         assert status(proxy.url, "POST", "/tape/rest", {}) == 404
         assert status(proxy.url, "POST", "/tape/rest", {"mitmcache-tape-token": "guessed"}) == 404

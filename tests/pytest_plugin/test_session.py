@@ -1,8 +1,6 @@
-"""One test after another through one proxy: clients of every kind, secrets, and what goes wrong."""
+"""One test after another through one proxy: clients of every kind, and what comes of their calls."""
 
 import tarfile
-
-import pytest
 
 from e2e.answers import Answer
 from e2e.client import answer_of
@@ -12,102 +10,69 @@ from pytest_plugin.project import HELLO, Project
 
 CHAT = "/v1/chat/completions"
 RECORDING = "mitmcache/test_it/test_hello.tar"
+CLIENTS = """
+import os, subprocess, sys, unittest
+import anthropic, openai, pytest, requests
+
+pytestmark = pytest.mark.mitmcache
+HELLO = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
+
+@pytest.mark.asyncio
+async def test_the_async_client():
+    async with openai.AsyncOpenAI(max_retries=0, timeout=15) as client:
+        reply = await client.chat.completions.create(**HELLO)
+    assert reply.choices[0].message.content == "You said hello."
+
+@pytest.fixture(scope="module")
+def client():
+    with anthropic.Anthropic(max_retries=0, timeout=15) as client:
+        yield client
+
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_a_client_that_tests_share(client, text):
+    message = [{"role": "user", "content": text}]
+    assert client.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=message).content
+
+class TestIt(unittest.TestCase):
+    def test_requests_in_a_unittest(self):
+        url, key = "https://api.openai.com/v1/chat/completions", os.environ["OPENAI_API_KEY"]
+        reply = requests.post(url, json=HELLO, headers={"authorization": f"Bearer {key}"}, timeout=15)
+        assert reply.json()["choices"], reply.text
+
+PROGRAM = '''
+import json, os, sys, urllib.request
+headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"}
+asked = urllib.request.Request("https://api.openai.com/v1/chat/completions", sys.argv[1].encode(), headers)
+print(json.load(urllib.request.urlopen(asked, timeout=15))["choices"][0]["message"]["content"])
+'''
+
+def test_a_program_that_the_test_starts():
+    import json
+    command = [sys.executable, "-c", PROGRAM, json.dumps(HELLO)]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert said.stdout == "You said hello.\\n", said.stderr
+
+def test_a_stream():
+    with openai.OpenAI(max_retries=0, timeout=15, base_url="https://api.groq.com/openai/v1") as client:
+        stream = client.chat.completions.create(**HELLO, stream=True)
+        text = "".join(piece.choices[0].delta.content or "" for piece in stream if piece.choices)
+    assert text == "Héllo there."
+"""
 
 
-CLIENTS = {
-    "the async client in an async test": """
-        import openai, pytest
-
-        @pytest.mark.mitmcache
-        @pytest.mark.asyncio
-        async def test_it():
-            async with openai.AsyncOpenAI(max_retries=0, timeout=15) as client:
-                message = [{"role": "user", "content": "hello"}]
-                reply = await client.chat.completions.create(model="gpt-4o-mini", messages=message)
-            assert reply.choices[0].message.content == "You said hello."
-        """,
-    "anthropic, with a client of a fixture that other tests use too": """
-        import anthropic, pytest
-
-        @pytest.fixture(scope="module")
-        def client():
-            with anthropic.Anthropic(max_retries=0, timeout=15) as client:
-                yield client
-
-        @pytest.mark.mitmcache
-        @pytest.mark.parametrize("text", ["one", "two"])
-        def test_it(client, text):
-            message = [{"role": "user", "content": text}]
-            reply = client.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=message)
-            assert reply.content
-        """,
-    "requests, in a unittest": """
-        import os, unittest, pytest, requests
-
-        class TestIt(unittest.TestCase):
-            @pytest.mark.mitmcache
-            def test_it(self):
-                reply = requests.post(
-                    "https://api.openai.com/v1/chat/completions",
-                    json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]},
-                    headers={"authorization": "Bearer " + os.environ["OPENAI_API_KEY"]},
-                    timeout=15,
-                )
-                assert reply.json()["choices"], reply.text
-        """,
-    "a program that the test starts": """
-        import subprocess, sys, pytest
-
-        PROGRAM = '''
-        import openai
-        message = [{"role": "user", "content": "hello"}]
-        client = openai.OpenAI(max_retries=0, timeout=15)
-        reply = client.chat.completions.create(model="gpt-4o-mini", messages=message)
-        print(reply.choices[0].message.content)
-        '''
-
-        @pytest.mark.mitmcache
-        def test_it():
-            program = "\\n".join(line.strip() for line in PROGRAM.splitlines())
-            said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-            assert said.stdout == "You said hello.\\n", said.stderr
-        """,
-}
+def test_clients_of_every_kind_are_recorded_and_replayed(within: Project) -> None:
+    within.upstream.answer("api.groq.com", f"/openai{CHAT}", answer_of(openai.CHAT_STREAM))
+    within.write(CLIENTS)
+    within.run(passed=6)
+    assert within.calls == len(within.recordings) == 6
+    within.elsewhere()
+    within.run(passed=6)
+    assert within.calls == 0
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_is_recorded_and_replayed(client: str, project: Project) -> None:
-    project.write(CLIENTS[client])
-    tests = 2 if "fixture" in client else 1
-    project.run(passed=tests)
-    assert project.calls == len(project.recordings) == tests
-    project.elsewhere()
-    project.run(passed=tests)
-
-
-def test_a_stream_is_recorded_and_replayed(project: Project) -> None:
-    project.upstream.answer(openai.HOST, CHAT, answer_of(openai.CHAT_STREAM))
-    project.write(
-        """
-        import openai, pytest
-
-        @pytest.mark.mitmcache
-        def test_it():
-            client = openai.OpenAI(max_retries=0, timeout=15)
-            message = [{"role": "user", "content": "hello"}]
-            stream = client.chat.completions.create(model="gpt-4o-mini", messages=message, stream=True)
-            text = "".join(piece.choices[0].delta.content or "" for piece in stream if piece.choices)
-            assert text == "Héllo there."
-        """
-    )
-    project.run(passed=1)
-    project.elsewhere()
-    project.run(passed=1)
-
-
-def test_what_cannot_be_replayed_is_not_recorded(project: Project) -> None:
-    project.upstream.answer(openai.HOST, CHAT, Answer(status=429, body=b'{"error":{"message":"slow down"}}'))
-    project.asking(
+def test_what_cannot_be_replayed_is_not_recorded(within: Project) -> None:
+    within.upstream.answer(openai.HOST, CHAT, Answer(status=429, body=b'{"error":{"message":"slow down"}}'))
+    within.asking(
         """
         @pytest.mark.mitmcache
         def test_hello():
@@ -115,51 +80,59 @@ def test_what_cannot_be_replayed_is_not_recorded(project: Project) -> None:
                 ask("hello")
         """
     )
-    said = project.run(failed=1)
+    said = within.run(failed=1)
     assert "it cannot be replayed" in said
     assert "(gpt-4o-mini): could not be kept: status 429" in said
-    assert project.recordings == []
+    assert within.recordings == []
 
 
-def test_a_call_made_twice_is_what_it_will_be_in_the_replay(project: Project) -> None:
-    project.asking(
+def test_a_call_made_twice_is_what_it_will_be_in_the_replay(within: Project) -> None:
+    within.asking(
         """
         @pytest.mark.mitmcache
         def test_hello():
             assert ask("hello") == ask("hello")
+            ask("two")
+            ask("three")
         """
     )
-    project.run(passed=1)
-    assert project.calls == 1
-    project.elsewhere()
-    project.run(passed=1)
+    within.run(passed=1)
+    assert within.calls == 3
+    with tarfile.open(within.pytester.path / RECORDING) as archive:
+        names = archive.getnames()
+    assert names[:3] == sorted(names[:3])
+    assert names[3:] == ["test.json", "manifest.json"]
 
 
-def test_a_test_that_asks_nothing_is_warned_of(project: Project) -> None:
-    project.write("import pytest\n\n@pytest.mark.mitmcache\ndef test_hello(): pass\n")
-    said = project.run(passed=1, warnings=1)
-    assert "no LLM call was recorded" in said
-    assert "no LLM call was recorded" not in project.run(passed=1)
+def test_a_test_that_asks_nothing_is_warned_of(within: Project) -> None:
+    within.write("import pytest\n\n@pytest.mark.mitmcache\ndef test_hello(): pass\n")
+    assert "no LLM call was recorded" in within.run(passed=1)
+    assert "no LLM call was recorded" not in within.run(passed=1)
+    within.write(
+        """
+        import pytest
 
-
-def says(text: str) -> Answer:
-    return Answer(body=dump(openai.completion({"content": text})))
+        @pytest.mark.filterwarnings("error")
+        @pytest.mark.mitmcache
+        def test_hello():
+            pass
+        """
+    )
+    said = within.run("--mitmcache=record", failed=1)
+    assert "\nmitmcache: no LLM call was recorded" in said
 
 
 def test_options_of_the_proxy_are_in_the_projects_settings(project: Project) -> None:
-    project.upstream.answer("llm.corp.example", CHAT, says("hello from within"))
+    reply = Answer(body=dump(openai.completion({"content": "hello from within"})))
+    project.upstream.answer("llm.corp.example", CHAT, reply)
     project.pytester.makeini("[pytest]\nmitmcache_options =\n    llm_hosts=llm.corp.example=openai\n")
     project.asking(HELLO.format("within"))
     project.monkeypatch.setenv("OPENAI_BASE_URL", "https://llm.corp.example/v1")
     project.run(passed=1)
-    project.elsewhere()
-    project.run(passed=1)
+    assert project.answers(RECORDING) == 1
 
 
-def test_a_recording_holds_the_same_in_whatever_order_it_was_asked(project: Project) -> None:
-    project.asking(HELLO.format("hello") + "    ask('two')\n    ask('three')\n")
-    project.run(passed=1)
-    with tarfile.open(project.pytester.path / RECORDING) as archive:
-        names = archive.getnames()
-    assert names[:-2] == sorted(names[:-2])
-    assert names[-2:] == ["test.json", "manifest.json"]
+def test_an_option_that_is_no_pair_is_named(project: Project) -> None:
+    project.pytester.makeini("[pytest]\nmitmcache_options = llm_hosts\n")
+    project.asking(HELLO.format("hello"))
+    assert "mitmcache_options: 'llm_hosts' is not name=value" in project.run()

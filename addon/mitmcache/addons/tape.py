@@ -2,9 +2,10 @@
 
 The plugin says through the proxy when a test begins and ends, at `http://llm.cache/tape/`:
 
-    POST begin {"mode": "record" | "replay", "bundle": file or null}   forget all, and take the file in
-    POST save  {"bundle": file}                    what was kept since; and what the calls came to
-    POST rest  {"mode": "replay" or null}          until the next test: offline, or as if we were not there
+    POST begin {"mode": "record" | "replay", "bundles": [file]}   forget all, and take the files in
+    POST mark                                 how many calls there have been
+    POST save  {"bundle": file or null, "since": mark}       what was kept, and what the calls came to
+    POST rest  {"mode": "replay" or null}     until the next test: offline, or as if we were not there
 
 Recording begins empty and is otherwise as usual, so that a call made twice goes upstream once: the test sees
 what it will see when it is replayed.
@@ -16,7 +17,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ import orjson
 from mitmproxy import ctx, http
 
 from mitmcache.addons import default_addons
-from mitmcache.addons.calls import host_of
+from mitmcache.addons.calls import Calls, host_of
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
-from mitmcache.addons.trail import Trail, trail_of
+from mitmcache.addons.taped import Noted
+from mitmcache.addons.trail import trail_of
+from mitmcache.bundle import notes
 from mitmcache.bundle.exporting import add
 from mitmcache.bundle.file import BadBundle, BundleWriter, read_bundle, read_notes
 from mitmcache.bundle.importing import Importer
@@ -43,6 +46,8 @@ TOKEN = "MITMCACHE_TAPE_TOKEN"
 HEADER = "mitmcache-tape-token"
 SECRET = b"mitmcache test recordings"
 """Keys the digests in shapes. Recordings are read on other machines than their maker's: no secret at all."""
+ACCOUNT = ("openai-organization", "openai-project")
+"""Request headers that say who pays."""
 END = 5.0
 """Seconds for calls of the test to come to their end."""
 MOST = 100_000
@@ -50,15 +55,6 @@ MOST = 100_000
 
 class Refused(Exception):
     """In words for whoever runs the tests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A call of the test. `what` names it, without a word of its request."""
-
-    trail: Trail
-    what: str
-    inference: bool
 
 
 class Tape:
@@ -75,6 +71,7 @@ class Tape:
         self._closed = asyncio.Event()
         self._steps: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "begin": self._begin,
+            "mark": self._mark,
             "save": self._save,
             "rest": self._rest,
         }
@@ -130,23 +127,33 @@ class Tape:
         self._noted, self._requests, self._secrets = [], {}, set()
         self._began = self._storage.generation()
         self._open.clear()
-        notes = await self._take(Path(said["bundle"])) if replay else {}
+        variables: set[str] = set()
+        for bundle in said["bundles"]:
+            variables |= set(await self._take(Path(bundle)))
         ctx.options.update(llm_mode="offline" if replay else "live")
-        return {"variables": notes.get("variables", [])}
+        return {"variables": sorted(variables)}
 
-    async def _take(self, path: Path) -> dict[str, Any]:
-        """Raises Refused where the recording is not whole."""
+    async def _mark(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"mark": len(self._noted)}
+
+    async def _take(self, path: Path) -> list[str]:
+        """The variables that held its credentials. Raises Refused where the recording is not whole."""
         disk = self._storage.stores.disk
         if disk is None:
             raise Refused("the proxy has no disk to work with")
         try:
             with path.open("rb") as file:
-                notes = _read_notes(read_notes(file))
-            likeness = {
-                key: (item["group"], shape.pack(item["shape"])) for key, item in notes["requests"].items()
-            }
-            known = self._storage.stores.purger.current
-            importer = Importer(disk, known, time.time(), replace=True, expires=0.0, likeness=likeness)
+                told = notes.parse(read_notes(file))
+            likeness = {key: (one["group"], shape.pack(one["shape"])) for key, one in told.requests.items()}
+            importer = Importer(
+                disk,
+                self._storage.stores.purger.current,
+                time.time(),
+                replace=True,
+                expires=0.0,
+                created=time.time(),
+                likeness=likeness,
+            )
             with path.open("rb") as file:
                 for part in read_bundle(file):
                     await importer.take(part)
@@ -156,21 +163,22 @@ class Tape:
         if counted.refused or counted.lost:
             why = ", ".join(counted.refused) or "the disk of the proxy does not take it"
             raise Refused(f"{path} is damaged: {why}")
-        return notes
+        return told.variables
 
     async def _save(self, said: dict[str, Any]) -> dict[str, Any]:
         await self._settle()
-        kept = await self._kept()
+        kept, noted = await self._kept(), self._noted
+        if "since" in said:
+            noted = noted[said["since"] :]
+            kept &= {one.trail.key for one in noted}
         if said.get("bundle"):
             await self._write(Path(said["bundle"]), kept)
-        mine = [
-            noted for noted in self._noted if not noted.trail.key or noted.trail.generation >= self._began
-        ]
+        mine = [one for one in noted if not one.trail.key or one.trail.generation >= self._began]
         offline = ctx.options.llm_mode == "offline"
         lacking = [noted for noted in mine if noted.inference and noted.trail.key not in kept]
         return {
-            "missed": [_missed(noted.trail, noted.what) for noted in lacking] if offline else [],
-            "lost": [] if offline else [_lost(noted.trail, noted.what) for noted in lacking],
+            "missed": [noted.missed for noted in lacking] if offline else [],
+            "lost": [] if offline else [noted.lost for noted in lacking],
             "refused": [noted.what for noted in mine if not noted.inference],
             "calls": sum(noted.inference for noted in mine),
             "secrets": sorted(self._secrets),
@@ -210,41 +218,19 @@ class Tape:
             writer.close()
 
 
+class Anybody:
+    """Who replays has another account than who recorded, or none: it does not count. Upstream is told it."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        trail = trail_of(flow)
+        if trail.call:
+            kept = tuple(pair for pair in trail.call.headers if pair[0] not in ACCOUNT)
+            trail.call = replace(trail.call, headers=kept)
+
+
 def tape_addons() -> list[object]:
     """For a proxy that a test session runs for itself alone."""
     chain = default_addons(secret=SECRET)
     storage = next(addon for addon in chain if isinstance(addon, Storage))
-    return [*chain, Tape(storage, os.environ[TOKEN])]
-
-
-def _read_notes(data: bytes) -> dict[str, Any]:
-    """Raises BadBundle."""
-    try:
-        notes = orjson.loads(data or b"{}")
-        variables = [str(name) for name in notes.get("variables", [])]
-        requests = {
-            str(key): {"group": str(item["group"]), "shape": dict(item["shape"])}
-            for key, item in notes.get("requests", {}).items()
-        }
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadBundle("its notes cannot be read") from error
-    return {"variables": variables, "requests": requests}
-
-
-def _missed(trail: Trail, what: str) -> str:
-    outcome = trail.outcome
-    if outcome and outcome.word == "BYPASS":
-        return f"{what}: is never answered from a recording: {outcome.detail}"
-    detail = outcome.detail if outcome else ""
-    return (
-        f"{what}: differs from the nearest recorded call in: {detail}" if detail else f"{what}: not recorded"
-    )
-
-
-def _lost(trail: Trail, what: str) -> str:
-    outcome = trail.outcome
-    if outcome is None or outcome.fwd_status == 0:
-        return f"{what}: had not come to its end"
-    status = f"status {outcome.fwd_status}" if outcome.fwd_status != 200 else ""
-    reason = outcome.detail if outcome.word == "BYPASS" or not status else ""
-    return f"{what}: could not be kept: {status or reason or 'no whole answer'}"
+    after = next(place for place, addon in enumerate(chain, 1) if isinstance(addon, Calls))
+    return [*chain[:after], Anybody(), *chain[after:], Tape(storage, os.environ[TOKEN])]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import BinaryIO
 
 from mitmcache.bundle import records
 from mitmcache.bundle.file import Member, Refused
@@ -39,8 +40,8 @@ class Counted:
 class Importer:
     """What it puts is of the newest generation that is `known`, so that no purge of before hides it.
 
-    A good record that is there already stays, unless `replace`. `expires`: None for as the record has it.
-    `likeness` has the group and the shape of those records of which that is known, by key.
+    A good record that is there already stays, unless `replace`. `expires` and `created` are None for as the
+    record has it. `likeness` has the group and the shape of those records of which that is known, by key.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Importer:
         *,
         replace: bool,
         expires: float | None,
+        created: float | None = None,
         likeness: Mapping[str, tuple[str, bytes]] = MappingProxyType({}),
     ) -> None:
         self.counted = Counted()
@@ -59,6 +61,7 @@ class Importer:
         self._now = now
         self._replace = replace
         self._expires = expires
+        self._created = created
         self._likeness = likeness
         self._queued = 0
 
@@ -103,18 +106,21 @@ class Importer:
 
     def _read(self, part: Member) -> tuple[Head, bytes]:
         target = io.BytesIO()
-        head = records.copy(part.file, part.key, target, self._known.latest, self._expires)
+        head = self._copy(part, target)
         return head, target.getvalue()
 
     def _stage(self, part: Member) -> tuple[Head, Staged]:
         path = self._disk.stage()
         try:
             with records.write_file(path) as target:
-                head = records.copy(part.file, part.key, target, self._known.latest, self._expires)
+                head = self._copy(part, target)
             return head, Staged(path, path.stat().st_size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+    def _copy(self, part: Member, target: BinaryIO) -> Head:
+        return records.copy(part.file, part.key, target, self._known.latest, self._expires, self._created)
 
     async def _flush(self) -> None:
         if not await self._disk.flush(FLUSH):

@@ -48,15 +48,27 @@ def body(source: Source, head: Head, stored: BinaryIO | None = None) -> Iterator
         raise Corrupt("the body's digest does not match")
 
 
-def copy(source: Source, key: str, target: BinaryIO, generation: int, expires: float | None) -> Head:
-    """Copies the record of `key` with another generation and, unless None, another `expires`.
+def copy(
+    source: Source,
+    key: str,
+    target: BinaryIO,
+    generation: int,
+    expires: float | None,
+    created: float | None = None,
+) -> Head:
+    """Copies the record of `key` with another generation and, unless None, another `expires` and `created`.
 
     Returns the new head. Raises Corrupt unless the record is whole, and ForeignVersion.
     """
     old = read_head(source)
     if old.meta.key != key:
         raise Corrupt("the record of another key")
-    meta = replace(old.meta, generation=generation, expires=old.meta.expires if expires is None else expires)
+    meta = replace(
+        old.meta,
+        generation=generation,
+        expires=old.meta.expires if expires is None else expires,
+        created=old.meta.created if created is None else created,
+    )
     start = record.head(meta, old.coding, old.size, old.digest)
     target.write(start)
     for _ in body(source, old, target):

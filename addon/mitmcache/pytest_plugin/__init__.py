@@ -6,7 +6,7 @@ that which does the work is imported.
 
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,11 +70,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} and {other} have one recording: give each its own path")
 
 
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | list[str]:
+    said = config.getoption("--mitmcache")
+    if said and items and not any(_wanted in item.stash for item in items):
+        return f"mitmcache: none of these tests is marked mitmcache, so --mitmcache={said} does nothing"
+    return []
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before its fixtures are made: they may make clients. No wrapper, which must not fail here."""
     if _wanted in item.stash:
         _begin(item, item.stash[_wanted])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: "pytest.FixtureDef[Any]", request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    session = request.config.stash.get(_session, None)
+    if session is None or fixturedef.scope == "function":
+        return (yield)
+    with session.preparing(fixturedef):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -90,10 +108,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # those of pytest.fail and pytest.skip are no Exception
-        try:
-            session.judge(running, passed=False)
-        except TestFailed as error:
-            running.told.append(str(error))
+        _judge_failed(session, running)
         raise
     try:
         session.judge(running, passed=True)
@@ -122,8 +137,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     running = item.stash.get(_running, None)
-    if running is not None and call.when == "call" and report.failed and running.told:
-        report.sections.append(("mitmcache", "\n".join(running.told)))
+    if running is not None and report.failed and running.began:
+        if call.when == "setup":  # of its fixtures: the test itself is not run
+            _judge_failed(item.config.stash[_session], running)
+        if call.when != "teardown" and running.told:
+            report.sections.append(("mitmcache", "\n".join(running.told)))
     return report
 
 
@@ -131,6 +149,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(_session, None)
     if session is not None:
         session.stop()
+
+
+def _judge_failed(session: "Session", running: "Running") -> None:
+    from mitmcache.pytest_plugin.session import TestFailed
+
+    try:
+        session.judge(running, passed=False)
+    except TestFailed as error:
+        running.told.append(str(error))
 
 
 def _begin(item: pytest.Item, wanted: marks.Wanted) -> None:

@@ -1,18 +1,18 @@
 """Writes a test's recording from what the proxy has kept: scrubbed, checked, and whole or not at all."""
 
 import io
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mitmcache.bundle.file import BundleWriter, Member, read_bundle
+from mitmcache.bundle.notes import Notes
 from mitmcache.cache import record
 from mitmcache.cache.record import Record
 from mitmcache.pytest_plugin import scrub
+from mitmcache.reading import transcript
 from mitmcache.store.names import Names
 
 type Scrub = Callable[[bytes], bytes]
@@ -22,30 +22,39 @@ class Leak(Exception):
     """A secret would be in the recording; names the variable, never its value."""
 
 
-def write(
-    source: Path, target: Path, notes: Mapping[str, Any], hidden: Mapping[str, str], also: Scrub
-) -> int:
-    """Returns how many answers it holds. `hidden` are secrets by the names of their variables.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many answers it holds, and the variables whose values were taken out of them."""
+
+    answers: int
+    replaced: list[str]
+
+
+def write(source: Path, target: Path, notes: Notes, hidden: Mapping[str, str], also: Scrub) -> Written:
+    """`hidden` are secrets by the names of their variables. The same calls with the same answers make the
+    same bytes, whenever they were made.
 
     Raises Leak, and OSError where the target cannot be written.
     """
     names = Names()
     made = io.BytesIO()
     writer = BundleWriter(made)
-    count = 0
+    count, replaced = 0, set[str]()
     with source.open("rb") as file:
         for part in read_bundle(file):
             assert isinstance(part, Member)
-            kept = _scrubbed(record.decode(_read(part), part.key), hidden, also)
+            found = record.decode(_read(part), part.key)
+            kept = _scrubbed(found, hidden, also)
+            replaced |= set(scrub.found(found.body, hidden))
             blob = record.encode(kept)
             writer.add(names.entry(part.key, kept.about), len(blob), kept.created, io.BytesIO(blob))
             count += 1
-    text = json.dumps(notes, sort_keys=True, indent=1).encode() + b"\n"
+    text = notes.text()
     _check("its requests", text, hidden)
     writer.notes(text)
     writer.close()
     _put(target, made.getvalue())
-    return count
+    return Written(count, sorted(replaced))
 
 
 def _read(part: Member) -> bytes:
@@ -60,10 +69,14 @@ def _scrubbed(found: Record, hidden: Mapping[str, str], also: Scrub) -> Record:
         return also(scrub.scrubbed(data, hidden))
 
     headers = tuple((name, _text(clean(_bytes(value)))) for name, value in found.headers)
-    kept = replace(found, headers=headers, body=clean(found.body), generation=0)
+    # when it was made is not kept: whoever replays is told that it is new
+    kept = replace(found, headers=headers, body=clean(found.body), created=0, expires=0, generation=0)
     for _, value in kept.headers:
         _check("a header of an answer", _bytes(value), hidden)
     _check(f"an answer of {kept.host}", kept.body, hidden)
+    # a stream says it in pieces
+    said = transcript.of_reply(kept.dialect, kept.headers, kept.body) or ""
+    _check(f"an answer of {kept.host}", _bytes(said), hidden)
     return kept
 
 

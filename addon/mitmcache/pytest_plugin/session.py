@@ -1,10 +1,13 @@
 """One test after another: what the proxy is told before it, and what is told of it afterwards."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from mitmcache.pytest_plugin import environ, scrub
 from mitmcache.pytest_plugin.launch import Launched, ProxyFailed
 from mitmcache.pytest_plugin.marks import Mode
 
+type Fixture = pytest.FixtureDef[Any]
 RECORD = "to record it: pytest --mitmcache=record"
 
 
@@ -23,13 +27,23 @@ class TestFailed(Exception):
 
 @dataclass
 class Running:
-    """The test that is running. `told` is for its report."""
+    """The test that is running, from when it `began` on. `told` is for its report."""
 
     item: pytest.Item
     mode: Mode
     path: Path
+    began: bool = False
     patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
     told: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a fixture asked that outlives the test it was made for: every test that uses it records that, so
+    that each can be replayed by itself."""
+
+    bundle: Path
+    told: Mapping[str, Any]
 
 
 class Session:
@@ -39,6 +53,9 @@ class Session:
         self._options = options
         self._proxy: Launched | None = None
         self._broken = ""
+        self._running: Running | None = None
+        self._prepared: dict[Fixture, Prepared] = {}
+        self._numbers = count()
 
     def begin(self, running: Running) -> None:
         """Raises TestFailed. From now on `end` is wanted."""
@@ -46,8 +63,9 @@ class Session:
             raise TestFailed(f"there is no recording {running.path}; {RECORD}")
         try:
             proxy = self._started()
-            bundle = str(running.path) if running.mode == "replay" else None
-            told = proxy.tell("begin", mode=running.mode, bundle=bundle)
+            replay = running.mode == "replay"
+            bundles = [running.path] if replay else [one.bundle for one in self._used(running.item)]
+            told = proxy.tell("begin", mode=running.mode, bundles=[str(path) for path in bundles])
         except ProxyFailed as error:
             raise TestFailed(str(error)) from None
         try:
@@ -57,6 +75,27 @@ class Session:
         wanted |= environ.stand_ins(os.environ, told["variables"])
         for name, value in wanted.items():
             running.patch.setenv(name, value)
+        running.began, self._running = True, running
+
+    @contextmanager
+    def preparing(self, fixture: Fixture) -> Iterator[None]:
+        """While a fixture is made that other tests will have too."""
+        if self._running is None or self._proxy is None:
+            yield
+            return
+        mark, told = 0, {"calls": 0}
+        # a proxy that has died is told of when the test is judged
+        with suppress(ProxyFailed):
+            mark = self._proxy.tell("mark")["mark"]
+        yield
+        bundle = self._proxy.folder / f"prepared-{next(self._numbers)}.tar"
+        with suppress(ProxyFailed):
+            told = self._proxy.tell("save", bundle=str(bundle), since=mark)
+        if told["calls"]:
+            self._prepared[fixture] = Prepared(bundle, told)
+            fixture.addfinalizer(partial(self._prepared.pop, fixture, None))
+        else:
+            bundle.unlink(missing_ok=True)
 
     def judge(self, running: Running, *, passed: bool) -> None:
         """Once the test is through: writes its recording where that is due. Raises TestFailed."""
@@ -65,8 +104,8 @@ class Session:
         recording = running.mode == "record" and passed
         try:
             told = self._proxy.tell("save", bundle=str(saved) if recording else None)
-            said = [*told["missed"], *told["lost"]]
-            running.told += said + [f"{what}: not an inference call, so refused" for what in told["refused"]]
+            refused = [f"{what}: not an inference call, so refused" for what in told["refused"]]
+            running.told += [*told["lost"], *refused]
             if told["missed"]:
                 raise TestFailed(_list("not in the recording", told["missed"], f"{running.path}; {RECORD}"))
             if recording and told["lost"]:
@@ -81,6 +120,7 @@ class Session:
     def end(self, running: Running) -> None:
         """Until the next test, what is left of this one goes nowhere if it was replayed."""
         running.patch.undo()
+        self._running = None
         if self._proxy:
             try:
                 self._proxy.tell("rest", mode=running.mode)
@@ -91,6 +131,10 @@ class Session:
         proxy, self._proxy = self._proxy, None
         if proxy:
             proxy.stop()
+
+    def _used(self, item: pytest.Item) -> list[Prepared]:
+        names = getattr(item, "fixturenames", ())
+        return [one for fixture, one in self._prepared.items() if fixture.argname in names]
 
     def _started(self) -> Launched:
         if self._broken:  # each test would wait for the same failure
@@ -103,15 +147,19 @@ class Session:
                 raise
         return self._proxy
 
-    def _keep(self, running: Running, saved: Path, told: Mapping[str, list[str]]) -> None:
+    def _keep(self, running: Running, saved: Path, told: Mapping[str, Any]) -> None:
         # here, since it takes what a session that only replays need not load
+        from mitmcache.bundle.notes import Notes
         from mitmcache.pytest_plugin import recording
 
         hidden = scrub.secrets(os.environ, frozenset({environ.DUMMY}))
-        notes = {"variables": environ.used(os.environ, told["secrets"]), "requests": told["requests"]}
+        all_told = [one.told for one in self._used(running.item)] + [told]
+        secrets = {digest for one in all_told for digest in one["secrets"]}
+        requests = {key: request for one in all_told for key, request in one["requests"].items()}
+        notes = Notes(environ.used(os.environ, secrets), requests)
         also = partial(_by_hook, running.item)
         try:
-            count = recording.write(saved, running.path, notes, hidden, also)
+            written = recording.write(saved, running.path, notes, hidden, also)
         except recording.Leak as error:
             raise TestFailed(
                 f"nothing was recorded: {error}. Take it out with the hook pytest_mitmcache_scrub"
@@ -119,13 +167,22 @@ class Session:
         except OSError as error:
             where = error.filename or running.path
             raise TestFailed(f"nothing was recorded: {where}: {error.strerror}") from None
-        if not count:
-            running.item.warn(
-                pytest.PytestWarning(
-                    "mitmcache: no LLM call was recorded; is the client made before the test? "
-                    "Make it in the test or in a fixture"
-                )
+        if not written.answers:
+            _warn(
+                running.item,
+                "no LLM call was recorded; is the client made before the test? Make it in the test or in a "
+                "fixture",
             )
+        if written.replaced:
+            names = ", ".join(written.replaced)
+            _warn(running.item, f"an answer held the value of {names}: REDACTED stands for it when replayed")
+
+
+def _warn(item: pytest.Item, what: str) -> None:
+    try:
+        item.warn(pytest.PytestWarning(f"mitmcache: {what}"))
+    except pytest.PytestWarning as error:  # the project has warnings be errors
+        raise TestFailed(str(error)) from None
 
 
 def _by_hook(item: pytest.Item, data: bytes) -> bytes:
