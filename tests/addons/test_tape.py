@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ from addons.flows import Rig, flow, flow_of, reply_of, response, word
 from bundles import keys_of
 from exchanges.base import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM
+from made import CALL as EXCHANGED
+from made import RECORD
+from mitmcache.addons.calls import Calls, lower
+from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.storage import Storage
-from mitmcache.addons.tape import HEADER, SECRET, TOKEN, Tape, tape_addons
+from mitmcache.addons.tape import HEADER, SECRET, TOKEN, Anybody, Tape, tape_addons
+from mitmcache.addons.trail import trail_of
+from mitmcache.bundle.file import BundleWriter
+from mitmcache.cache import record
+from mitmcache.store.names import Names
 
 CALL = "POST api.openai.com/v1/chat/completions (gpt-4o-mini-2024-07-18)"
 OTHER = CHAT.saying("other")
@@ -93,6 +102,36 @@ async def test_a_replay_has_the_recording_and_nothing_else(deck: Deck) -> None:
     assert (await deck.save())["missed"] == [f"{CALL}: not recorded"]
 
 
+async def test_a_recording_may_begin_with_what_others_have_asked(deck: Deck, tmp_path: Path) -> None:
+    await deck.begin("record")
+    await deck.ask(OTHER)
+    _, told = await deck.tell("mark")
+    assert told == {"mark": 1}
+    await deck.ask(CHAT)
+    since = str(tmp_path / "since.tar")
+    _, told = await deck.tell("save", bundle=since, since=1)
+    assert (told["calls"], keys_of(Path(since))) == (1, list(told["requests"]))
+    await deck.tell("begin", mode="record", bundles=[since])
+    assert await deck.ask(CHAT) == "HIT"
+    await deck.ask(CHAT_STREAM)
+    told = await deck.save()
+    assert (told["lost"], len(keys_of(deck.file))) == ([], 2)
+
+
+async def test_what_is_replayed_is_new(deck: Deck) -> None:
+    await deck.begin("record")
+    with deck.file.open("wb") as file:
+        writer = BundleWriter(file)
+        await deck.ask(CHAT)
+        [key] = (await deck.save())["requests"]
+        old = record.encode(replace(RECORD, key=key, dialect=CHAT.dialect, created=0, expires=1))
+        writer.add(Names().entry(key, RECORD.about), len(old), 0, io.BytesIO(old))
+        writer.close()
+    await deck.begin("replay")
+    asked = (await deck.rig.call(flow_of(CHAT, cache_control="max-age=60"))).response
+    assert asked and asked.headers["x-cache"] == "HIT"
+
+
 async def test_after_a_replay_nothing_goes_upstream_and_after_a_recording_it_does(deck: Deck) -> None:
     await deck.begin("record")
     await deck.tell("rest", mode="record")
@@ -145,6 +184,15 @@ async def test_an_answer_that_comes_after_its_test_is_not_the_next_ones(deck: De
     assert (keys_of(deck.file), told["calls"], told["lost"]) == ([], 0, [])
 
 
+async def test_who_pays_does_not_count_and_goes_upstream(deck: Deck) -> None:
+    asked = flow_of(CHAT, openai_organization="org-mine", openai_project="mine", openai_beta="counts")
+    trail_of(asked).call = replace(EXCHANGED, headers=tuple(lower(asked.request.headers)))
+    Anybody().request(asked)
+    call = trail_of(asked).call
+    assert call and {name for name, _ in call.headers if name.startswith("openai")} == {"openai-beta"}
+    assert asked.request.headers["openai-organization"] == "org-mine"
+
+
 REFUSED = [
     pytest.param(b"rubbish" * 100, "cannot be read: not a tar file, or damaged", id="no tar"),
     pytest.param(b"", "cannot be read: its end is missing", id="nothing"),
@@ -170,4 +218,6 @@ def test_it_is_the_last_of_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv(TOKEN, "token")
     chain = tape_addons()
     assert isinstance(chain[-1], Tape)
+    [after] = [place for place, addon in enumerate(chain) if isinstance(addon, Anybody)]
+    assert isinstance(chain[after - 1], Calls) and isinstance(chain[after + 1], Lookup)
     assert sum(isinstance(addon, Storage) for addon in chain) == 1

@@ -35,9 +35,11 @@ class Pipe:
         return self._file.read(min(amount, 1000))
 
 
-def copied(blob: bytes, generation: int = 7, expires: float | None = None) -> bytes:
+def copied(
+    blob: bytes, generation: int = 7, expires: float | None = None, created: float | None = None
+) -> bytes:
     target = io.BytesIO()
-    head = records.copy(Pipe(blob), KEY, target, generation, expires)
+    head = records.copy(Pipe(blob), KEY, target, generation, expires, created)
     assert target.getvalue().startswith(record.head(head.meta, head.coding, head.size, head.digest))
     return target.getvalue()
 
@@ -50,13 +52,20 @@ def test_the_body_comes_in_pieces_of_bounded_size(body: bytes) -> None:
     assert all(len(piece) <= records.PIECE for piece in pieces)
 
 
-@given(RECORDS, st.integers(0, 2**62), st.none() | st.floats(0, 4e9))
-def test_a_copy_differs_in_generation_and_expiry_alone(
-    some: record.Record, generation: int, expires: float | None
+TIMES = st.none() | st.floats(0, 4e9)
+
+
+@given(RECORDS, st.integers(0, 2**62), TIMES, TIMES)
+def test_a_copy_differs_in_generation_and_times_alone(
+    some: record.Record, generation: int, expires: float | None, created: float | None
 ) -> None:
-    found = record.decode(copied(record.encode(some), generation, expires), KEY)
-    expected = replace(some, generation=generation, expires=some.expires if expires is None else expires)
-    assert found == expected
+    found = record.decode(copied(record.encode(some), generation, expires, created), KEY)
+    assert found == replace(
+        some,
+        generation=generation,
+        expires=some.expires if expires is None else expires,
+        created=some.created if created is None else created,
+    )
 
 
 @given(RECORDS, st.data())

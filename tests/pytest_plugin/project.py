@@ -17,6 +17,8 @@ from e2e.upstream import ScriptedUpstream
 from exchanges import anthropic as anthropic_calls
 from exchanges import openai as openai_calls
 from exchanges.base import dump
+from mitmcache.bundle.file import Member, read_bundle
+from mitmcache.cache import record
 from mitmcache.pytest_plugin import recording, session
 
 # what a session in this process imports is forgotten after it, and imported anew by the next: not these
@@ -28,7 +30,7 @@ QUIET = (
     *("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:timeout"),
     *("-W", "default", "-o", "asyncio_default_fixture_loop_scope=function"),
 )
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 ASKS = """
 import openai, pytest
 
@@ -64,6 +66,17 @@ class Project:
 
     def answers(self, recording: str) -> int:
         return len(keys_of(self.pytester.path / recording))
+
+    def recorded(self) -> bytes:
+        """All that is in the recordings, also what is compressed there."""
+        found = []
+        for name in self.recordings:
+            path = self.pytester.path / name
+            found.append(path.read_bytes())
+            with path.open("rb") as file:
+                parts = (part for part in read_bundle(file) if isinstance(part, Member))
+                found += [record.decode(part.file.read(part.size), part.key).body for part in parts]
+        return b"".join(found)
 
     def keys(self) -> None:
         for name in KEYS:

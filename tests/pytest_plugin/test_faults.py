@@ -77,9 +77,9 @@ def test_a_proxy_that_dies_fails_the_tests_that_need_it_and_says_so(
 
 
 def test_a_session_that_is_interrupted_leaves_nothing(project: Project) -> None:
-    project.asking(
+    project.write(
         f"""
-        import os
+        import os, pytest
 
         @pytest.mark.mitmcache
         def test_hello():

@@ -16,7 +16,9 @@ def test_a_secret_of_the_environment_is_taken_out_of_an_answer(within: Project) 
     within.monkeypatch.setenv("DEPLOY_TOKEN", "tok-12345-xyz")
     within.upstream.answer(openai.HOST, CHAT, says("Use tok-12345-xyz, quickly."))
     within.asking(HELLO.format("quickly"))
-    within.run(passed=1)
+    said = within.run(passed=1)
+    assert "the value of DEPLOY_TOKEN: REDACTED stands for it" in said
+    assert "tok-12345" not in said
     within.elsewhere()
     within.asking(HELLO.format("Use REDACTED, quickly."))
     within.run(passed=1)

@@ -1,11 +1,15 @@
 """One test after another through one proxy: clients of every kind, and what comes of their calls."""
 
 import tarfile
+from collections.abc import Mapping
+
+import pytest
 
 from e2e.answers import Answer
 from e2e.client import answer_of
-from exchanges import openai
-from exchanges.base import dump
+from exchanges import google, openai
+from mitmcache.pytest_plugin import session
+from mitmcache.pytest_plugin.launch import ProxyFailed
 from pytest_plugin.project import HELLO, Project
 
 CHAT = "/v1/chat/completions"
@@ -39,6 +43,12 @@ class TestIt(unittest.TestCase):
         reply = requests.post(url, json=HELLO, headers={"authorization": f"Bearer {key}"}, timeout=15)
         assert reply.json()["choices"], reply.text
 
+def test_a_key_in_the_query():
+    host = "generativelanguage.googleapis.com"
+    url = f"https://{host}/v1beta/models/gemini-2.5-flash:generateContent?key={os.environ['GEMINI_API_KEY']}"
+    reply = requests.post(url, json={"contents": [{"parts": [{"text": "hello"}]}]}, timeout=15)
+    assert reply.json()["candidates"], reply.text
+
 PROGRAM = '''
 import json, os, sys, urllib.request
 headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"}
@@ -62,11 +72,14 @@ def test_a_stream():
 
 def test_clients_of_every_kind_are_recorded_and_replayed(within: Project) -> None:
     within.upstream.answer("api.groq.com", f"/openai{CHAT}", answer_of(openai.CHAT_STREAM))
+    path = "/v1beta/models/gemini-2.5-flash:generateContent"
+    within.upstream.answer(google.GEMINI, path, Answer(body=google.GENERATE.reply))
     within.write(CLIENTS)
-    within.run(passed=6)
-    assert within.calls == len(within.recordings) == 6
+    within.run(passed=7)
+    assert within.calls == len(within.recordings) == 7
+    assert b"of-the-developer" not in within.recorded()
     within.elsewhere()
-    within.run(passed=6)
+    within.run(passed=7)
     assert within.calls == 0
 
 
@@ -122,14 +135,20 @@ def test_a_test_that_asks_nothing_is_warned_of(within: Project) -> None:
     assert "\nmitmcache: no LLM call was recorded" in said
 
 
-def test_options_of_the_proxy_are_in_the_projects_settings(project: Project) -> None:
-    reply = Answer(body=dump(openai.completion({"content": "hello from within"})))
-    project.upstream.answer("llm.corp.example", CHAT, reply)
-    project.pytester.makeini("[pytest]\nmitmcache_options =\n    llm_hosts=llm.corp.example=openai\n")
-    project.asking(HELLO.format("within"))
-    project.monkeypatch.setenv("OPENAI_BASE_URL", "https://llm.corp.example/v1")
-    project.run(passed=1)
-    assert project.answers(RECORDING) == 1
+def test_options_of_the_proxy_are_in_the_projects_settings(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    def launched(options: Mapping[str, str]) -> None:
+        seen.append(options)
+        raise ProxyFailed("not here")
+
+    monkeypatch.setattr(session, "Launched", launched)
+    project.pytester.makeini("[pytest]\nmitmcache_options =\n  llm_hosts=a.example=openai\n  llm_disk = 1g\n")
+    project.asking(HELLO.format("hello"))
+    assert "mitmcache: not here" in project.run(errors=1)
+    assert seen == [{"llm_hosts": "a.example=openai", "llm_disk": "1g"}]
 
 
 def test_an_option_that_is_no_pair_is_named(project: Project) -> None:
