@@ -22,9 +22,9 @@ from mitmcache.providers.base import Dialect, Provider
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """`route`, its `host`, what that was `named` by, and `call` are written by Calls, `tap`, `keeps`,
-    `unstored` and `outcome`'s last word by Capture, `making` and, of several variants, `key` and `note` by
-    Samples, `told` by Journaling, the rest by Lookup.
+    """`route`, its `host`, what that was `named` by, and `call` are written by Calls (in recorded tests,
+    `call` once more by Anybody), `tap`, `keeps`, `unstored` and `outcome`'s last word by Capture, `making`
+    and, of several variants, `key` and `note` by Samples, `told` by Journaling, the rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
     newest purge that was known when the request began. `note` is told beside the outcome. `decided` is when
