@@ -108,7 +108,9 @@ async def test_a_coded_body_is_decoded_for_the_key_alone(rig: Rig, coding: str) 
 
 
 @pytest.mark.parametrize(
-    ("coding", "body"), [("gzip", b"no"), ("lz4", b"any"), ("gzip", b""), ("gzip", CODINGS["gzip"][:-4])]
+    ("coding", "body"),
+    [("gzip", b"no"), ("lz4", b"any"), ("gzip", b""), ("gzip", CODINGS["gzip"][:-4])],
+    ids=["rubbish", "unknown", "nothing", "cut short"],
 )
 async def test_a_body_that_cannot_be_decoded_is_taken_as_sent(coding: str, body: bytes) -> None:
     asked = flow(headers=(("content-encoding", coding),))

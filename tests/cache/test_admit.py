@@ -208,7 +208,7 @@ CODED = [
 ]
 
 
-@pytest.mark.parametrize(("coding", "body"), CODED)
+@pytest.mark.parametrize(("coding", "body"), CODED, ids=[coding for coding, _ in CODED])
 def test_a_coding_is_undone_and_no_longer_named(coding: str, body: bytes) -> None:
     assert decoded(coded(coding, body), 100) == Reply(200, JSON, ANSWER, framed=False)
 
