@@ -80,6 +80,8 @@ def without_proxy(environ: Mapping[str, str], decrypted: Iterable[str] = ()) -> 
     """The user's own exceptions and this machine, but for the hosts that are to go through the proxy."""
     said = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     through = {bare(host) for host in decrypted}
+    if through.intersection(LOOPBACK):  # they are one host, and clients differ in the name they use
+        through.update(LOOPBACK)
     given = [word for word in said.replace(" ", ",").split(",") if word]
     return [word for word in dict.fromkeys([*given, *LOOPBACK]) if not _names(word, through)]
 

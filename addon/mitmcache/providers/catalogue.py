@@ -44,6 +44,7 @@ ALIASES = {
 type UserHosts = Sequence[tuple[str, Provider]]
 """Hosts of the user's own, as `user_host` gives them. One host may stand for several providers."""
 
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SLASHES = re.compile("//+")
 _SPEC = re.compile(r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 _LONGEST = 4096  # characters; no provider has a longer path, and matching one is never slow
@@ -106,6 +107,7 @@ def user_host(spec: str) -> tuple[str, Provider]:
     """Parses `llm.corp.example=openai` or `localhost:11434=ollama`; ValueError says what is wrong.
 
     The provider's operations are found below any path, those of OpenAI's protocol with `/v1` or without.
+    This machine has three names, of which each stands for all: clients differ in the one they use.
     """
     host, separator, name = spec.strip().lower().partition("=")
     found = _SPEC.fullmatch(host.strip())
@@ -119,20 +121,21 @@ def user_host(spec: str) -> tuple[str, Provider]:
         raise ValueError(f"{spec!r} names no provider known; these are: {known}")
     # a scheme's own port is never part of a call's host
     host = found[1] if found[2] in (":443", ":80") else found[0]
-    return host, _anywhere(provider, host)
+    names = _LOOPBACK if found[1] in _LOOPBACK else (found[1],)
+    return host, _anywhere(provider, names, host.removeprefix(found[1]))
 
 
-def _anywhere(provider: Provider, host: str) -> Provider:
+def _anywhere(provider: Provider, names: Sequence[str], port: str) -> Provider:
     """The provider at another host, below any path, and OpenAI's protocol, which gateways speak for all."""
     # mitmproxy writes an IPv6 address without its brackets, a client with them
-    escaped = re.escape(host).replace(r"\[", r"\[?").replace(r"\]", r"\]?")
+    escaped = (re.escape(name).replace(r"\[", r"\[?").replace(r"\]", r"\]?") for name in names)
     below = tuple(
         (method, pattern if pattern.pattern == "/" else _below(pattern.pattern), dialect)
         for method, pattern, dialect in provider.operations
     )
     return replace(
         provider,
-        hosts=(re.compile(escaped),),
+        hosts=tuple(re.compile(f"{name}{port}") for name in escaped),
         operations=(*below, *openai.operations(ANYWHERE)),
     )
 
