@@ -115,6 +115,12 @@ def test_a_runtime_that_is_not_served_has_a_remedy(
     assert unasked.level is (Level.NOTE if level is Level.BAD else level)
 
 
+def test_libraries_that_never_look_at_the_variables_are_told_for_python_alone() -> None:
+    [found] = findings.own_connections(Kind.PYTHON)
+    assert found.level is Level.NOTE and "aiohttp" in found.text and "trust_env=True" in found.remedy
+    assert findings.own_connections(Kind.CURL) == []
+
+
 @pytest.mark.parametrize(
     ("stats", "count"),
     [({}, 0), ({"bypassed": {"store": 2}, "dropped": {"status": 1}}, 2), ({"bypassed": {"new-one": 1}}, 1)],

@@ -63,6 +63,10 @@ def test_what_cannot_be_asked_is_not_known(each: Runtime) -> None:
         ("#!/usr/bin/env node", Kind.NODE, "node"),
         ("#!/usr/bin/env -S A=b node --x", Kind.NODE, "node"),
         ("#!{bin}/python3.13 -I", Kind.PYTHON, "python3.13"),
+        ("#!/bin/sh\n'''exec' {bin}/python3.13 \"$0\" \"$@\"\n' '''", Kind.PYTHON, "python3.13"),
+        ('#!/bin/sh\n\'\'\'exec\' "{bin}/a b/python3.13" "$0" "$@"', Kind.PYTHON, "a b/python3.13"),
+        ("#!/bin/sh\n'''exec' '{bin}/a b/python3.13' \"$0\" \"$@\"", Kind.PYTHON, "a b/python3.13"),
+        ('#!/bin/sh\n\'\'\'exec\' "$(dirname -- "$0")/python" "$0"', Kind.OTHER, "tool"),
         ("#!/bin/sh", Kind.OTHER, "tool"),
         ("#!", Kind.OTHER, "tool"),
         ("\x7fELF", Kind.OTHER, "tool"),
@@ -72,7 +76,8 @@ def test_what_cannot_be_asked_is_not_known(each: Runtime) -> None:
 def test_a_script_has_the_runtime_of_its_first_line(
     tmp_path: Path, first: str, kind: Kind, name: str
 ) -> None:
-    for each in ("node", "python3.13"):
+    (tmp_path / "a b").mkdir()
+    for each in ("node", "python3.13", "a b/python3.13"):
         program(tmp_path / each, "")
     program(tmp_path / "tool", first.format(bin=tmp_path) + "\n")
     assert runtime.identify("tool", {"PATH": str(tmp_path)}) == Runtime(kind, str(tmp_path / name))

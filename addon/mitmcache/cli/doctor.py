@@ -91,6 +91,8 @@ def _runtimes(at: Session, found: Found, program: str) -> Iterator[Finding]:
                 continue
             version = runtime.version(each, told) if each.kind is not Kind.OTHER else ()
             yield findings.runtime(each, version, runtime.probe(each, told), asked=bool(program))
+            if program:
+                yield from findings.own_connections(each.kind)
 
 
 async def _stores(confdir: str | None, said: Sequence[str]) -> list[Finding]:

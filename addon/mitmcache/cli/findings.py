@@ -130,6 +130,15 @@ def runtime(found: Runtime, version: tuple[int, ...], verdict: Verdict, *, asked
             return Finding(Level.NOTE, f"{name} could not be tried", _USE.get(found.kind, _USE_ANY))
 
 
+def own_connections(kind: Kind) -> list[Finding]:
+    """What is not served even where its runtime is."""
+    if kind is not Kind.PYTHON:
+        return []
+    text = "in Python, aiohttp by itself, urllib3 and http.client do not look at HTTPS_PROXY"
+    remedy = "aiohttp.ClientSession(trust_env=True), urllib3.ProxyManager; the SDKs of providers need nothing"
+    return [Finding(Level.NOTE, text, remedy)]
+
+
 _TRUST_ANY = "it must read SSL_CERT_FILE; or give it the file that `mitmcache env` prints for that"
 _TRUST = {Kind.WGET: "ca_certificate in ~/.wgetrc, or --ca-certificate, with the file of SSL_CERT_FILE"}
 _USE_ANY = "it must read HTTPS_PROXY; look for a proxy in its own settings (.curlrc, .npmrc, .wgetrc, ...)"

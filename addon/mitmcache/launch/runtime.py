@@ -54,6 +54,9 @@ _KINDS = (
     (re.compile(r"wget"), Kind.WGET),
     (re.compile(r"git"), Kind.GIT),
 )
+_EXEC = re.compile(r"""'{3}exec' (?P<quote>["']?)(?P<path>.+?)(?P=quote) "\$0\"""")
+"""The second line of what pip and uv install where the path of Python is too long for a first line, or has a
+space in it."""
 _PYTHON = f"""
 import ssl, sys, urllib.request
 try:
@@ -187,12 +190,14 @@ def _interpreter(script: Path) -> str:
     """`#!/usr/bin/env -S node --x` -> `node`; "" where it is no script."""
     try:
         with script.open("rb") as file:
-            first = file.read(512).split(b"\n", 1)[0]
+            first, second, *_ = [*os.fsdecode(file.read(4096)).split("\n"), ""]
     except OSError:
         return ""
-    if not first.startswith(b"#!"):
+    if not first.startswith("#!"):
         return ""
-    words = os.fsdecode(first[2:]).split()
+    if found := _EXEC.match(second):
+        return found["path"]
+    words = first[2:].split()
     if words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
     return words[0] if words else ""

@@ -38,7 +38,8 @@ class Run:
 @pytest.fixture(scope="module")
 def python() -> Iterator[Path]:
     """Skips where the packages are not to be had; in the gate that is a failure."""
-    with tempfile.TemporaryDirectory(prefix="mitmcache-clients-") as folder:
+    # with a space, as people have them: pip and uv then write the first lines of scripts in another way
+    with tempfile.TemporaryDirectory(prefix="mitmcache clients ") as folder:
         try:
             made = packages.install(Path(folder))
         except packages.NotInstalled as error:
@@ -103,3 +104,12 @@ def test_of_all_the_calls_of_the_clients_none_is_lost(
     stats = running.stats()
     assert (stats["misses"], stats["stored"], stats["hits"]) == (calls, calls, calls)
     assert not stats["dropped"] and not stats["bypassed"]
+
+
+def test_doctor_knows_what_a_client_with_a_command_runs_on(
+    python: Path, anna: User, running: ProxyProcess
+) -> None:
+    done = anna.run("doctor", "--", str(python.with_name("llm")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^ok +Python [0-9.]+ reaches the proxy and trusts its CA$", done.stdout, re.MULTILINE)
+    assert re.search(r"^note .*aiohttp.*\n +-> .*trust_env=True", done.stdout, re.MULTILINE)
