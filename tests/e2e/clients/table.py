@@ -36,7 +36,7 @@ class Client:
 CLIENTS = (  # the slow ones first
     Client("litellm", 8, "litellm"),
     Client("langchain", 8, "langchain"),
-    Client("anthropic", 4, "anthropic"),
+    Client("anthropic", 5, "anthropic"),
     Client("llm", 6, "llm"),
     Client("openai 2", 8, "openai"),
     Client("openai 3", 8, "openai", ours=True),

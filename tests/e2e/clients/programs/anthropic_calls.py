@@ -31,6 +31,9 @@ async def awaiting(word: str) -> None:
         say("async messages", [block.to_dict() for block in whole.content])
         async with client.messages.stream(**asked(f"{word} 4")) as stream:
             say("async messages stream", [text async for text in stream.text_stream])
+    async with anthropic.AsyncAnthropic(http_client=anthropic.DefaultAioHttpClient()) as client:
+        whole = await client.messages.create(**asked(f"{word} 5"))
+        say("messages by aiohttp", [block.to_dict() for block in whole.content])
 
 
 blocking(sys.argv[1])
