@@ -1,8 +1,9 @@
 """Clients of the proxy: ordinary ones, and one that looks at the certificate."""
 
+import json
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -60,6 +61,15 @@ def answer_of(exchange: Exchange) -> Answer:
     """What the upstream says in this exchange, framed as such servers do."""
     headers = (("content-type", exchange.reply_type), *exchange.reply_headers)
     return Answer(headers=headers, body=exchange.reply, events=exchange.events or None)
+
+
+def either(whole: Exchange, stream: Exchange) -> Callable[[Seen], Answer]:
+    """What is asked for with `stream: true` and without it."""
+
+    def reply(seen: Seen) -> Answer:
+        return answer_of(stream if json.loads(seen.body).get("stream") else whole)
+
+    return reply
 
 
 def register(upstream: ScriptedUpstream, exchange: Exchange, answer: Answer | None = None) -> None:

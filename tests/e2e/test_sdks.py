@@ -1,17 +1,14 @@
 """The providers' own clients and curl, unchanged: the second run of a program is all hits."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import exchanges
-from e2e.answers import Answer, Seen
-from e2e.client import answer_of, register
+from e2e.client import answer_of, either, register
 from e2e.proxy import ProxyProcess
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange, anthropic, google, openai
@@ -19,15 +16,6 @@ from exchanges import Exchange, anthropic, google, openai
 PROGRAM = Path(__file__).with_name("sdk_calls.py")
 DEADLINE = 60
 CALLS = 13
-
-
-def either(whole: Exchange, stream: Exchange) -> Callable[[Seen], Answer]:
-    """What is asked for with `stream: true` and without it."""
-
-    def reply(seen: Seen) -> Answer:
-        return answer_of(stream if json.loads(seen.body).get("stream") else whole)
-
-    return reply
 
 
 def environment(proxy: ProxyProcess) -> dict[str, str]:

@@ -1,19 +1,16 @@
 """The clients, what they are told by the provider, and how they are run."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import exchanges
-from e2e.answers import Answer, Seen
-from e2e.client import answer_of
+from e2e.client import answer_of, either
 from e2e.programs import User
 from e2e.upstream import ScriptedUpstream
-from exchanges import Exchange, anthropic, google, openai, others
+from exchanges import anthropic, google, openai, others
 
 PROGRAMS = Path(__file__).with_name("programs")
 DEADLINE = 120
@@ -66,15 +63,6 @@ def teach(upstream: ScriptedUpstream) -> None:
     for exchange in (google.GENERATE, google.STREAM):
         # the client asks version 1, the exchange is of its beta
         upstream.answer(exchange.host, exchange.path.replace("v1beta", "v1"), answer_of(exchange))
-
-
-def either(whole: Exchange, stream: Exchange) -> Callable[[Seen], Answer]:
-    """What is asked for with `stream: true` and without it."""
-
-    def reply(seen: Seen) -> Answer:
-        return answer_of(stream if json.loads(seen.body).get("stream") else whole)
-
-    return reply
 
 
 def run(client: Client, python: Path, word: str, anna: User) -> "subprocess.CompletedProcess[str]":
