@@ -61,7 +61,8 @@ def test_exceptions_that_take_a_provider_from_the_proxy_are_found(
 def test_a_model_on_this_machine_is_cached_once_it_is_named() -> None:
     [found] = findings.exceptions({}, [], "localhost:11434")
     assert "llm_hosts=localhost:11434=" in found.remedy
-    assert findings.exceptions({}, ["localhost:11434"], "localhost:11434") == []
+    for name in ("localhost:11434", "127.0.0.1:11434"):
+        assert findings.exceptions({}, ["localhost:11434"], name) == []
 
 
 @pytest.mark.parametrize(
