@@ -111,7 +111,14 @@ def test_every_layer_that_is_named_exists() -> None:
 
 def test_only_the_addons_know_mitmproxy() -> None:
     knowing = {layer(module) for module in MODULES if any(within(n, {"mitmproxy"}) for n in imports(module))}
-    assert knowing - {"demo", "launch"} == {"addons", "dispatch", "internals", "shortcuts"}
+    assert knowing - {"demo", "launch"} == {
+        "addons",
+        "dispatch",
+        "internals",
+        "pieces",
+        "serving",
+        "shortcuts",
+    }
 
 
 def test_nothing_imports_the_addons_but_themselves_and_the_script() -> None:

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from mitmproxy import hooks, http
 from mitmproxy.net.http import url
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.test import tflow
-from mitmproxy.utils import typecheck
+from mitmproxy.utils import asyncio_utils, typecheck
 
 from managing import HelloHook, PairHook
 from mitmcache import shortcuts
@@ -62,6 +65,12 @@ def test_what_somebody_has_put_over_one_stays(monkeypatch: pytest.MonkeyPatch) -
         (hooks.Hook, "args"),
         (http.Headers, "get_all"),
         (url, "parse_authority"),
+        (ConnectionHandler, "server_event"),
+        (ConnectionHandler, "hook_task"),
+        (ProxyConnectionHandler, "handle_hook"),
+        (asyncio_utils, "create_task"),
+        (Http1Server, "send"),
+        (Http1Client, "send"),
     ],
 )
 def test_all_stand_aside_where_one_is_another(

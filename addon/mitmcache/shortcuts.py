@@ -3,28 +3,17 @@
 What takes the place of its functions does what those do, in the whole process.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache, wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 from mitmproxy import hooks, http
 from mitmproxy.net.http import url
 
-from mitmcache.internals import verify
+from mitmcache import pieces, serving
+from mitmcache.internals import Function, Shortcut, verify
 
 REMEMBERED = 1024
-
-type Function = Callable[..., Any]
-
-
-class Shortcut(NamedTuple):
-    """`relies_on` names what is replaced, and what that calls: digests of the source."""
-
-    owner: Any
-    name: str
-    make: Callable[[Function], Function]
-    relies_on: Mapping[str, str]
 
 
 def quick_check(original: Function) -> Function:
@@ -111,6 +100,8 @@ SHORTCUTS = (
         lru_cache(REMEMBERED),
         {"net.http.url.parse_authority": "d8338265c05d8491", "net.check.is_valid_host": "76efad3bee98e9b5"},
     ),
+    *serving.SHORTCUTS,
+    *pieces.SHORTCUTS,
 )
 
 _originals: list[tuple[Shortcut, Function, Function]] = []

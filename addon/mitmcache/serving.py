@@ -1,0 +1,194 @@
+"""What mitmproxy's proxy core does for each event of a connection, in fewer steps.
+
+mitmproxy runs each hook in a task, and what waits for the hook goes on when the loop comes round: it is an
+event too, and the lock is held while events are handled. Here it goes on in the same go, if the hook is done
+by then and nobody else wants the loop. With many at once it waits as ever: to do one step for all of them,
+then the next, is kinder to the processor's caches. What is written to one connection in a row is one write.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from mitmproxy import flow
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+from mitmproxy.utils import asyncio_utils
+
+from mitmcache.internals import Function, Shortcut
+
+_CAUSED = "_mitmcache_caused"
+"""Of a handler, while it handles events: these, and those that they have caused."""
+
+
+def quick_server_event(original: Function) -> Function:
+    """Handles an event, and what its hooks cause at once."""
+
+    async def server_event(self: ConnectionHandler, event: events.Event) -> None:
+        async with self._server_event_lock:
+            # no `await` from here on: whoever finds `caused` there has been called from within
+            caused = [event]
+            setattr(self, _CAUSED, caused)
+            try:
+                for each in caused:  # which grows
+                    self.timeout_watchdog.register_activity()
+                    _handle(self, each)
+            finally:
+                setattr(self, _CAUSED, None)
+
+    return server_event
+
+
+def quick_hook_task(original: Function) -> Function:
+    """Calls a hook, and lets what waits for it go on."""
+
+    async def hook_task(self: ConnectionHandler, hook: commands.StartHook) -> None:
+        await self.handle_hook(hook)
+        if hook.blocking:
+            completed = events.HookCompleted(hook)
+            caused = getattr(self, _CAUSED, None)
+            if caused is None or getattr(asyncio.get_running_loop(), "_ready", None):
+                await self.server_event(completed)
+            else:
+                caused.append(completed)
+
+    return hook_task
+
+
+def quick_handle_hook(original: Function) -> Function:
+    """The same without a context manager made from a generator."""
+
+    async def handle_hook(self: ProxyConnectionHandler, hook: commands.StartHook) -> None:
+        watchdog = self.timeout_watchdog
+        watchdog.can_timeout.clear()
+        watchdog.blocker += 1
+        try:
+            (data,) = hook.args()
+            await self.master.addons.handle_lifecycle(hook)
+            if isinstance(data, flow.Flow):
+                await data.wait_for_resume()
+        finally:
+            watchdog.blocker -= 1
+            if watchdog.blocker == 0:
+                watchdog.register_activity()
+                watchdog.can_timeout.set()
+
+    return handle_hook
+
+
+def quick_create_task(original: Function) -> Function:
+    """A task that has ended before anybody could look at it needs no name, and nobody to keep it."""
+
+    def create_task(
+        coro: Coroutine[Any, Any, Any], *, name: str, keep_ref: bool, client: Any = None
+    ) -> asyncio.Task[Any]:
+        task = asyncio.create_task(coro)
+        if not task.done():
+            asyncio_utils.set_task_debug_info(task, name=name, client=client)
+            if keep_ref:
+                asyncio_utils._KEEP_ALIVE.add(task)
+                task.add_done_callback(asyncio_utils._KEEP_ALIVE.discard)
+        return task
+
+    return create_task
+
+
+def _handle(handler: ConnectionHandler, event: events.Event) -> None:
+    try:
+        to: Connection | None = None
+        data: list[bytes] = []
+        try:
+            for order in handler.layer.handle_event(event):
+                if type(order) is commands.SendData:
+                    if order.connection is not to:
+                        _write(handler, to, data)
+                        to, data = order.connection, []
+                    data.append(order.data)
+                    continue
+                if data:
+                    _write(handler, to, data)
+                    to, data = None, []
+                if isinstance(order, commands.StartHook):
+                    name = f"handle_hook({order.name})"
+                    _task(handler, handler.hook_task(order), name, keep_ref=True)
+                else:
+                    _obey(handler, order)
+        finally:
+            _write(handler, to, data)
+    except Exception:
+        handler.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
+
+
+def _write(handler: ConnectionHandler, connection: Connection | None, data: list[bytes]) -> None:
+    if connection is None:
+        return
+    if transport := handler.transports.get(connection):  # else it has been closed already
+        writer = transport.writer
+        assert writer
+        if not writer.is_closing():
+            writer.write(data[0] if len(data) == 1 else b"".join(data))
+
+
+def _obey(handler: ConnectionHandler, order: commands.Command) -> None:
+    match order:
+        case commands.OpenConnection():
+            assert order.connection not in handler.transports
+            name = f"server connection handler {order.connection.address}"
+            task = _task(handler, handler.open_connection(order), name)
+            handler.transports[order.connection] = ConnectionIO(handler=task)
+        case commands.RequestWakeup():
+            task = _task(handler, handler.wakeup(order), f"wakeup timer ({order.delay:.1f}s)")
+            handler.wakeup_timer.add(task)
+        case commands.ConnectionCommand() if order.connection not in handler.transports:
+            pass  # it has been closed already
+        case commands.SendData():
+            _write(handler, order.connection, [order.data])
+        case commands.CloseConnection():
+            half = isinstance(order, commands.CloseTcpConnection) and order.half_close
+            handler.close_connection(order.connection, half)
+        case commands.Log():
+            handler.log(order.message, order.level)
+        case _:
+            raise RuntimeError(f"Unexpected command: {order}")
+
+
+def _task(
+    handler: ConnectionHandler, work: Coroutine[Any, Any, None], name: str, *, keep_ref: bool = False
+) -> asyncio.Task[None]:
+    return asyncio_utils.create_task(work, name=name, keep_ref=keep_ref, client=handler.client.peername)
+
+
+_CORE = {
+    "proxy.commands": "aa32ee34a747871d",
+    "proxy.events.HookCompleted": "f5dcf22b35ef1682",
+    "proxy.server.ConnectionHandler": "f7209a1273f3da94",
+    "proxy.server.ConnectionHandler.hook_task": "9ac7970160526268",
+    "proxy.server.ConnectionHandler.server_event": "a2b42657ebe8bf6d",
+}
+
+SHORTCUTS = (
+    Shortcut(ConnectionHandler, "server_event", quick_server_event, _CORE),
+    Shortcut(ConnectionHandler, "hook_task", quick_hook_task, _CORE),
+    Shortcut(
+        ProxyConnectionHandler,
+        "handle_hook",
+        quick_handle_hook,
+        {
+            "proxy.mode_servers.ProxyConnectionHandler": "10e340d70b3f23d9",
+            "proxy.mode_servers.ProxyConnectionHandler.handle_hook": "9f8b52fd798203c9",
+            "proxy.server.TimeoutWatchdog": "95c9f187c70d4d09",
+        },
+    ),
+    Shortcut(
+        asyncio_utils,
+        "create_task",
+        quick_create_task,
+        {
+            "utils.asyncio_utils.create_task": "1e4ddcc5df8a95ab",
+            "utils.asyncio_utils.set_task_debug_info": "fb5346b5710bbc7f",
+        },
+    ),
+)
