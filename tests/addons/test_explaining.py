@@ -56,6 +56,17 @@ async def test_who_asks_for_a_new_answer_is_told_of_the_stored_one(rig: Rig) -> 
     assert near and (near.key, near.places) == (trail_of(stored).key, [])
 
 
+async def test_a_miss_is_explained_by_the_answer_of_just_now(rig: Rig) -> None:
+    for word in ("one", "two", "three"):
+        asked = await explained(rig, flow_of(CHAT.saying(word)))
+        await rig.storage.keeper.drain(5)
+    near = trail_of(asked).near
+    assert near and near.places == ["messages[0].content"]
+    again = await explained(rig, flow_of(CHAT.saying("four")))
+    near = trail_of(again).near
+    assert near and near.key == trail_of(asked).key
+
+
 async def test_a_field_that_is_new_on_every_call_is_a_suspect(rig: Rig) -> None:
     for number in range(7):
         asked = flow_of(CHAT.saying(f"n{number}"))

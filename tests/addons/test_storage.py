@@ -198,7 +198,7 @@ async def test_after_a_hot_reload_the_old_store_ends_beside_the_new(make_rig: Ma
 
 
 async def test_a_disk_that_cannot_say_explains_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nearest(self: DiskStore, group: str, limit: int = 64) -> NoReturn:
+    async def nearest(self: DiskStore, group: str, limit: int = 64, **_: object) -> NoReturn:
         raise StoreError("slow")
 
     monkeypatch.setattr(DiskStore, "nearest", nearest)

@@ -37,6 +37,9 @@ MISSED_AMONG = 8
 REFUSED_AMONG = 64
 """Stored requests that a miss is compared with: few where the call goes on, and all this is is a hint."""
 
+LATER = 1e-6
+"""Seconds: no time, but a timer, which the loop looks at when it has done all that is to be done now."""
+
 THIS_RUN = "this-run"
 """The word for an answer that llm_serve=earlier-runs keeps back."""
 
@@ -129,8 +132,9 @@ class Lookup:
             return
         self._tally.misses += 1
         trail.outcome = Outcome("MISS", fwd=fwd, detail=trail.note)
-        among = REFUSED_AMONG if refused else MISSED_AMONG
-        explaining = asyncio.create_task(self._explain(trail, about, trail.parts, trail.body, among))
+        explaining = asyncio.create_task(
+            self._explain(trail, about, trail.parts, trail.body, later=not refused)
+        )
         if refused:
             near = await explaining
             trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(near))
@@ -140,11 +144,15 @@ class Lookup:
             trail.explaining = explaining
 
     async def _explain(
-        self, trail: Trail, about: About, parts: Ingredients, read: body.Body, among: int
+        self, trail: Trail, about: About, parts: Ingredients, read: body.Body, *, later: bool
     ) -> Near | None:
-        """The flow may end before this begins: then the trail has forgotten its parts."""
+        """With `later`, once the call has gone upstream. The flow may end before this begins: then the trail
+        has forgotten its parts."""
+        if later:
+            await asyncio.sleep(LATER)
+        among = MISSED_AMONG if later else REFUSED_AMONG
         why = trail.note or (trail.outcome.fwd if trail.outcome else "")
-        trail.near = await self._storage.explain(trail.key, about, why, parts, read, among)
+        trail.near = await self._storage.explain(trail.key, about, why, parts, read, among, lately=later)
         return trail.near
 
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:

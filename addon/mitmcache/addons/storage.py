@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import lru_cache
 
 from mitmproxy import exceptions
 
@@ -30,6 +31,8 @@ CLOSE = 5.0
 """Seconds for writing what is queued at the end."""
 COMPARED_INLINE = 16 * 1024
 """A larger request, or shapes of more bytes, are compared in a thread: it takes longer than parsing."""
+UNPACKED = 128
+"""Shapes; the largest that there are take 10 MB then."""
 FOUND = ("stale", "request", "miss", "this-run")
 """Why a call is a miss although its answer is, or may be, stored."""
 FIXED = ("store", "secret", "lookup_timeout", "poll", "spool", "data_dir", "max_body", "memory", "disk")
@@ -81,15 +84,18 @@ class Storage:
         await self.keeper.settled(key, SETTLE)
         return await self._finder.find(key, about, lambda: self._likeness(parts, body))
 
-    async def nearest(self, parts: Ingredients, body: Body, among: int, *, without: str = "") -> Near | None:
+    async def nearest(
+        self, parts: Ingredients, body: Body, among: int, *, without: str = "", lately: bool = False
+    ) -> Near | None:
         """The most alike stored request; None: there is none to compare with.
 
-        It is looked for `among` so many, those used last. `without`: a key that is none of them.
+        It is looked for `among` so many, those used last. `without`: a key that is none of them. `lately`:
+        what another process has stored in the last second may not be seen.
         """
         if self.stores.disk is None:
             return None
         try:
-            stored = await self.stores.disk.nearest(group(parts), among)
+            stored = await self.stores.disk.nearest(group(parts), among, lately=lately)
         except StoreError:
             return None
         stored = [(key, packed) for key, packed in stored if key != without]
@@ -100,11 +106,19 @@ class Storage:
         return await asyncio.to_thread(self._compare, parts, body, stored)
 
     async def explain(
-        self, key: str, about: About, why: str, parts: Ingredients, body: Body, among: int
+        self,
+        key: str,
+        about: About,
+        why: str,
+        parts: Ingredients,
+        body: Body,
+        among: int,
+        *,
+        lately: bool = False,
     ) -> Near | None:
         """As `nearest`, of a call that is a miss, which is remembered. `why` is the word for it."""
         # the upstream may be faster than the disk: then its answer to this very call is there
-        near = await self.nearest(parts, body, among, without="" if why in FOUND else key)
+        near = await self.nearest(parts, body, among, without="" if why in FOUND else key, lately=lately)
         self.misses.note(time.time(), key, about.host, about.model, why, near)
         return near
 
@@ -117,7 +131,7 @@ class Storage:
 
     def _compare(self, parts: Ingredients, body: Body, stored: list[tuple[str, bytes]]) -> Near | None:
         mine = shape.shape(parts, body, self.stores.secret)
-        return shape.nearest(mine, [(key, shape.unpack(packed)) for key, packed in stored])
+        return shape.nearest(mine, [(key, _unpacked(packed)) for key, packed in stored])
 
     def _likeness(self, parts: Ingredients, body: Body) -> tuple[str, bytes]:
         return group(parts), shape.pack(shape.shape(parts, body, self.stores.secret))
@@ -137,3 +151,9 @@ class Storage:
         await self.keeper.close(CLOSE)
         await self.misses.flush(SETTLE)
         await self.stores.close(CLOSE)
+
+
+@lru_cache(UNPACKED)
+def _unpacked(packed: bytes) -> shape.Shape:
+    """The same few are compared with again and again."""
+    return shape.unpack(packed)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from mitmcache.store import rows, schema
 from mitmcache.store.base import Blob, Entry, Staged, StoreError
-from mitmcache.store.blobs import Blobs, load
+from mitmcache.store.blobs import Blobs
 from mitmcache.store.commit import Committer
 from mitmcache.store.errands import Errands
 from mitmcache.store.ledger import SOON_SECONDS, Ledger
-from mitmcache.store.pending import Change, Pending
-from mitmcache.store.readers import Readers
+from mitmcache.store.pending import Pending
+from mitmcache.store.readers import Readers, look
 from mitmcache.store.rows import Totals
 from mitmcache.store.tables import ROW_OVERHEAD
 from mitmcache.store.upkeep import Upkeep
@@ -33,7 +33,6 @@ SPOOL_SHARE = 2
 QUEUE_BYTES = 64 * 1024 * 1024
 QUEUE_ENTRIES = 10_000
 LARGEST_SHARE = 4
-LOOKS = 3
 NOTHING = Totals(0, 0)
 
 
@@ -136,7 +135,7 @@ class DiskStore(Ledger):
             return None
         if change and change.entry and isinstance(change.entry.blob, bytes):
             return change.entry.blob
-        blob = await self._reading().run(partial(self._find, key, change))
+        blob = await self._reading().run(partial(look, self._blobs, key, change))
         if blob is not None:
             self.touch(key)
         return blob
@@ -151,6 +150,7 @@ class DiskStore(Ledger):
         there is one as young already, or one that is still to be uploaded."""
         if (len(entry.blob) + len(entry.shape) + ROW_OVERHEAD) * LARGEST_SHARE <= self._max_bytes:
             if self._writer and self._pending.add(entry.key, entry, self._now()):
+                self._lately.put(entry)
                 return True
             self._queue_full += 1
         if isinstance(entry.blob, Staged):
@@ -160,6 +160,7 @@ class DiskStore(Ledger):
     async def delete(self, key: str) -> None:
         """Gone for `get` at once, and from the disk with the next batch. StoreError: there is no room even
         for this, or the store is closed."""
+        self._lately.clear()
         if not (self._writer and self._pending.add(key, None, self._now())):
             raise StoreError(f"the queue of the cache in {self._folder} is full or closed")
 
@@ -167,18 +168,22 @@ class DiskStore(Ledger):
         """The key was used, wherever it was found. For a faster tier, whose hits never come here."""
         self._pending.touch(key, self._now())
 
-    async def nearest(self, group: str, limit: int = 64) -> list[tuple[str, bytes]]:
-        """Key and shape of the group's entries, the last used first; StoreError after half a second."""
+    async def nearest(self, group: str, limit: int = 64, *, lately: bool = False) -> list[tuple[str, bytes]]:
+        """Key and shape of the group's entries, the last used first; StoreError after half a second.
+
+        `lately`: what somebody else has done may be seen a second later.
+        """
+        if lately and (known := self._lately.get(group, limit)) is not None:
+            return known
+        number = self._lately.number
         changes = self._pending.changes()
         latest = [change.entry for change in reversed(changes.values()) if change.entry]
-        shapes = [(entry.key, entry.shape) for entry in latest if entry.group == group and entry.shape][
-            :limit
-        ]
-        if len(shapes) == limit:
-            return shapes
-        written = await self._read(partial(rows.shapes, group=group, limit=limit), SOON_SECONDS)
-        shapes += [(key, shape) for key, shape in written if key not in changes]
-        return shapes[:limit]
+        shapes = [(entry.key, entry.shape) for entry in latest if entry.group == group and entry.shape]
+        if len(shapes) < limit:
+            written = await self._read(partial(rows.shapes, group=group, limit=limit), SOON_SECONDS)
+            shapes += [(key, shape) for key, shape in written if key not in changes]
+        shapes = shapes[:limit]
+        return self._lately.keep(group, limit, shapes, number) if lately else shapes
 
     @property
     def waiting(self) -> int:
@@ -227,19 +232,3 @@ class DiskStore(Ledger):
     def _tell(self) -> None:
         if self.on_dirty:
             self.on_dirty()
-
-    def _find(self, key: str, change: Change | None, db: sqlite3.Connection) -> Blob | None:
-        """Runs in a reader's thread. Looks again where a file is not what its row says: it may just have
-        been replaced. The file of a pending put may meanwhile have got its own name."""
-        if change and (staged := change.staged):
-            blob = load(staged.path, staged.size) or self._blobs.read(change.file, staged.size)
-            if blob is not None:
-                return blob
-        for _ in range(LOOKS):
-            row = rows.find(db, key)
-            if row is None or row.blob is not None:
-                return row.blob if row else None
-            blob = self._blobs.read(rows.File(key, row.version), row.size)
-            if blob is not None:
-                return blob
-        return None

@@ -14,6 +14,7 @@ from mitmcache.store.base import StoreError
 from mitmcache.store.blobs import Blobs
 from mitmcache.store.browse import Place, Row
 from mitmcache.store.errands import MAX_MARKS, Errands, Job
+from mitmcache.store.lately import Lately
 from mitmcache.store.misses import Miss
 from mitmcache.store.pending import Pending
 from mitmcache.store.readers import Readers
@@ -52,6 +53,7 @@ class Ledger:
         self._destination = destination
         self._readers: Readers | None = None
         self._closed = False
+        self._lately = Lately()
 
     async def flush(self, deadline: float) -> bool:
         """Waits until all that is queued now is written or given up. False: it was not within `deadline`
@@ -141,6 +143,7 @@ class Ledger:
             gone = [row for row in page.rows if generation is None or row.about.generation < generation]
             if gone:
                 count = await self._write(partial(self._remove, gone))
+                self._lately.clear()
                 removed += count
                 if progress:
                     progress(count)

@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mitmcache.store.base import Large, StoreError
+from mitmcache.store import rows
+from mitmcache.store.base import Blob, Large, StoreError
+from mitmcache.store.blobs import Blobs, load
+from mitmcache.store.pending import Change
 from mitmcache.store.schema import cause, connect, is_corrupt, note_damage
 
+LOOKS = 3
 THREADS = 2
 MAX_WAITING = 1024
 
@@ -82,6 +86,24 @@ class Readers:
             db.close()
         else:
             self._idle.append(db)
+
+
+def look(blobs: Blobs, key: str, change: Change | None, db: sqlite3.Connection) -> Blob | None:
+    """What is stored under the key, of which `change` is not yet written. Looks again where a file is not
+    what its row says: it may just have been replaced. The file of a pending put may meanwhile have got its
+    own name."""
+    if change and (staged := change.staged):
+        blob = load(staged.path, staged.size) or blobs.read(change.file, staged.size)
+        if blob is not None:
+            return blob
+    for _ in range(LOOKS):
+        row = rows.find(db, key)
+        if row is None or row.blob is not None:
+            return row.blob if row else None
+        blob = blobs.read(rows.File(key, row.version), row.size)
+        if blob is not None:
+            return blob
+    return None
 
 
 def _let_go(outcome: Sequence[object]) -> None:
