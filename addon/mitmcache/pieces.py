@@ -55,15 +55,21 @@ def _has_body(message: http.Message) -> bool:
     return not message.stream and 0 < len(message.raw_content or b"") <= MOST
 
 
-_HTTP = {
-    "proxy.layers.http.HttpStream": "baaac4f7cdb36a32",
-    "proxy.layers.http.HttpLayer": "8da4a8a48e637b88",
-    "proxy.layers.http._http1": "a2ed8918f1c4a070",
-    "proxy.layers.http._http1.Http1Client.send": "35d961e20d481204",
-    "proxy.layers.http._http1.Http1Server.send": "cc218a1337c0f5cf",
-}
-
 SHORTCUTS = (
-    Shortcut(Http1Server, "send", quick_reply, _HTTP),
-    Shortcut(Http1Client, "send", quick_request, _HTTP),
+    Shortcut(
+        Http1Server,
+        "send",
+        quick_reply,
+        {
+            "proxy.layers.http": "0e7b3474f7febddc",
+            "proxy.layers.http._http1": "a2ed8918f1c4a070",
+            "proxy.layers.http._http1.Http1Server.send": "cc218a1337c0f5cf",
+        },
+    ),
+    Shortcut(
+        Http1Client,
+        "send",
+        quick_request,
+        {"proxy.layers.http._http1.Http1Client.send": "35d961e20d481204"},
+    ),
 )

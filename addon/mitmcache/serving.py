@@ -161,25 +161,32 @@ def _task(
     return asyncio_utils.create_task(work, name=name, keep_ref=keep_ref, client=handler.client.peername)
 
 
-_CORE = {
-    "proxy.commands": "aa32ee34a747871d",
-    "proxy.events.HookCompleted": "f5dcf22b35ef1682",
-    "proxy.server.ConnectionHandler": "f7209a1273f3da94",
-    "proxy.server.ConnectionHandler.hook_task": "9ac7970160526268",
-    "proxy.server.ConnectionHandler.server_event": "a2b42657ebe8bf6d",
-}
-
 SHORTCUTS = (
-    Shortcut(ConnectionHandler, "server_event", quick_server_event, _CORE),
-    Shortcut(ConnectionHandler, "hook_task", quick_hook_task, _CORE),
+    # whole modules are looked at faster than a class in them
+    Shortcut(
+        ConnectionHandler,
+        "server_event",
+        quick_server_event,
+        {
+            "proxy.commands": "aa32ee34a747871d",
+            "proxy.events": "fda47e3a66245adb",
+            "proxy.server": "8e7a49721801ffc2",
+            "proxy.server.ConnectionHandler.server_event": "a2b42657ebe8bf6d",
+        },
+    ),
+    Shortcut(
+        ConnectionHandler,
+        "hook_task",
+        quick_hook_task,
+        {"proxy.server.ConnectionHandler.hook_task": "9ac7970160526268"},
+    ),
     Shortcut(
         ProxyConnectionHandler,
         "handle_hook",
         quick_handle_hook,
         {
-            "proxy.mode_servers.ProxyConnectionHandler": "10e340d70b3f23d9",
+            "proxy.mode_servers": "1b980ec81b97843f",
             "proxy.mode_servers.ProxyConnectionHandler.handle_hook": "9f8b52fd798203c9",
-            "proxy.server.TimeoutWatchdog": "95c9f187c70d4d09",
         },
     ),
     Shortcut(
@@ -187,8 +194,8 @@ SHORTCUTS = (
         "create_task",
         quick_create_task,
         {
+            "utils.asyncio_utils": "601501e1bf424c19",
             "utils.asyncio_utils.create_task": "1e4ddcc5df8a95ab",
-            "utils.asyncio_utils.set_task_debug_info": "fb5346b5710bbc7f",
         },
     ),
 )

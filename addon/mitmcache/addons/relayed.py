@@ -8,6 +8,8 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
@@ -19,8 +21,9 @@ from mitmcache.cache import replay
 from mitmcache.cache.status import Outcome
 from mitmcache.large import records
 from mitmcache.large.records import LargeRecord
-from mitmcache.relay.origin import SECRET, Body
-from mitmcache.relay.server import Relay, RelayError
+
+if TYPE_CHECKING:
+    from mitmcache.relay.server import Relay
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,12 @@ class Relayed:
     async def serve(self, flow: http.HTTPFlow, record: LargeRecord, outcome: Outcome) -> bool:
         """Has the flow answered with the record, which it closes. False: it cannot be, and both are as they
         were."""
+        if self._relay is None:
+            # the web server behind it is a tenth of the start, and hardly ever needed
+            await asyncio.to_thread(import_module, "mitmcache.relay.server")
+        from mitmcache.relay.origin import SECRET, Body
+        from mitmcache.relay.server import Relay, RelayError
+
         self._relay = self._relay or Relay()
         try:
             port = await self._relay.port()
@@ -58,7 +67,7 @@ class Relayed:
         body = Body(records.body(record, gzipped=gzipped), record.close, pressure_of(flow))
         path = self._relay.origin.offer(body)
         self._hops[flow] = _Hop(flow.request, flow.server_conn, response, path)
-        flow.request = _request(port, path, self._relay.origin.secret)
+        flow.request = _request(port, path, SECRET, self._relay.origin.secret)
         # a new one, not that of the client's connection: it has no parent proxy to go through
         flow.server_conn = connection.Server(address=(LOOPBACK, port))
         return True
@@ -67,6 +76,8 @@ class Relayed:
         hop = self._hops.pop(flow, None)
         if hop is None or self._relay is None or flow.response is None:
             return
+        from mitmcache.relay.origin import SECRET
+
         dialled = flow.server_conn.timestamp_start is not None
         proof = flow.response.headers.get(SECRET, "")
         self._restore(flow, hop)
@@ -102,14 +113,14 @@ class Relayed:
         flow.request, flow.server_conn = hop.request, hop.server
 
 
-def _request(port: int, path: str, secret: str) -> http.Request:
+def _request(port: int, path: str, header: str, secret: str) -> http.Request:
     now = time.time()
     headers = http.Headers(
         [
             (b"Host", f"{LOOPBACK}:{port}".encode()),
             # one for each answer: mitmproxy lets only five to an address live at a time
             (b"Connection", b"close"),
-            (SECRET.encode(), secret.encode()),
+            (header.encode(), secret.encode()),
         ]
     )
     return http.Request(

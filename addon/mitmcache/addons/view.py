@@ -12,7 +12,6 @@ from mitmcache.addons.calls import host_of, lower
 from mitmcache.addons.options import Options
 from mitmcache.addons.trail import trail_of
 from mitmcache.providers import catalogue
-from mitmcache.reading import transcript
 from mitmcache.wire.coding import CodingError, decode
 
 MOST = 8 << 20
@@ -55,6 +54,8 @@ class LlmContentview(Contentview):
         dialect = self._dialect(flow)
         if dialect is None:
             return None
+        from mitmcache.reading import transcript  # a tenth of the start, for who looks at a call
+
         kind = type(message), message.headers.get("content-type", "")
         key = (flow.id, dialect, kind, len(data), hash(data))
         if self._last[0] != key:
