@@ -24,7 +24,8 @@ class BenchError(Exception):
 class Target:
     """What is driven; without an authority, over plain HTTP.
 
-    `sign` is in the head of every reply that counts, in lower case.
+    `sign` is in the head of every reply that counts, in lower case. `beside` is the pid of a second
+    proxy behind the port.
     """
 
     port: int
@@ -33,6 +34,11 @@ class Target:
     proxied: bool = True
     pid: int = 0
     h2: bool = False
+    beside: int = 0
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return (self.pid, self.beside) if self.beside else (self.pid,)
 
     @property
     def trusted(self) -> ssl.SSLContext | None:
@@ -78,7 +84,7 @@ async def requests(
 
 async def _drive(line: Line, target: Target, make: MakeRequest, seconds: float) -> Round:
     taken: list[float] = []
-    busy, started = process.cpu(target.pid), perf_counter()
+    busy, started = process.cpu(*target.pids), perf_counter()
 
     async def one(connection: Connection | Lane) -> None:
         while perf_counter() - started < seconds:
@@ -123,7 +129,7 @@ async def streams(
 
 async def _stream_round(line: Line, target: Target, upstream: Upstream, seconds: float) -> Round:
     upstream.events = round(seconds / upstream.pace)
-    busy = process.cpu(target.pid)
+    busy = process.cpu(*target.pids)
     firsts: list[float] = []
     ways: list[float] = []
 
@@ -204,7 +210,7 @@ async def opened(
 
 
 def _cpu(target: Target, before: float | None, number: int, name: str) -> dict[str, float]:
-    now = process.cpu(target.pid)
+    now = process.cpu(*target.pids)
     return {} if now is None or before is None else {name: (now - before) * 1000 / number}
 
 

@@ -21,13 +21,14 @@ def _memory(pid: int, line: str) -> int:
     return int(kilobytes) * 1024
 
 
-def cpu(pid: int) -> float | None:
-    """Seconds that its threads have run for: unlike the clock's, they do not count who else was busy."""
+def cpu(*pids: int) -> float | None:
+    """Seconds that their threads have run for: unlike the clock's, they do not count who else was busy."""
     nanoseconds = 0
     try:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(FileNotFoundError):
-                nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+        for pid in pids:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(FileNotFoundError):
+                    nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
     except OSError:
         return None
     return nanoseconds / 1e9 or None
