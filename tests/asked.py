@@ -20,6 +20,7 @@ type Place = tuple[str | int, ...]
 SECRET: Headers = (("authorization", "Bearer one"),)
 BILLING = "x-anthropic-billing-header:"
 NOTES = "internal_chat_message_metadata_passthrough"
+NAMELESS = ("message", "additional_tools", "function_call_output", "custom_tool_call_output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def _pruned(asked: Asked, place: Place) -> bool:
     match name:
         case "openai.responses" if place[0] == "input" and len(place) > 2 and isinstance(element, dict):
             kind = element.get("type")
-            message = kind == "message" or ("role" in element and kind is None)
-            return place[2] == NOTES or (message and place[2] == "id")
+            nameless = kind in NAMELESS or ("role" in element and kind is None)
+            return place[2] == NOTES or (nameless and place[2] == "id")
         case "bedrock.converse":
             return "cachePoint" in place
         case "anthropic.messages" | "anthropic.count_tokens" | "bedrock.invoke":

@@ -2,20 +2,16 @@
 
 from typing import Any
 
+from mitmcache.providers import codex
 from mitmcache.providers.base import Dialect, Json, no_error
 from mitmcache.providers.openai_chat import CLIENT_MARKS, in_path
 from mitmcache.providers.tools import JsonListener, alike, broken, dicts, dig, having, is_word
 from mitmcache.reasons import Reason
 
-INTERNAL = "internal_chat_message_metadata_passthrough"
-
 
 def prune(body: Json) -> None:
-    """Codex gives each message of the conversation an id and notes of its own, new on every run."""
     for item in dicts(dig(body, "input")):
-        item.pop(INTERNAL, None)
-        if is_word(item.get("type"), "message") or (item.get("type") is None and "role" in item):
-            item.pop("id", None)
+        codex.prune(item)
 
 
 def refuse(body: Json) -> Reason | None:
