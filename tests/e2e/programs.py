@@ -58,6 +58,7 @@ class User:
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             self.command(*words),
+            cwd=self.home,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
