@@ -83,23 +83,33 @@ def test_signals_reach_the_program_which_decides() -> None:
         assert process.wait(DEADLINE) == 7
 
 
-def test_what_is_typed_at_a_terminal_reaches_the_program_once() -> None:
+def heard_of_ctrl_c(listener: str) -> list[bytes]:
+    """Which signals a program gets in a terminal where Ctrl-C is typed, and then its runner gets SIGUSR1."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(sys.executable, runner(sys.executable, "-c", LISTENER), environ())
+        os.execvpe(sys.executable, runner(sys.executable, "-c", listener), environ())
     seen = b""
     try:
         with os.fdopen(terminal, "r+b", buffering=0) as screen:
             assert screen.readline().strip().isdigit()
             screen.write(b"\x03")
-            while b"SIGINT" not in seen:
-                seen += screen.readline()
+            while b"^C" not in seen:  # the terminal echoes it once it has sent the signal
+                seen += screen.read(1)
             os.kill(pid, signal.SIGUSR1)
             while b"SIGUSR1" not in seen:
                 seen += screen.readline()
     finally:
         os.kill(pid, signal.SIGKILL) if os.waitpid(pid, os.WNOHANG)[0] == 0 else None
-    assert seen.count(b"SIGINT") == 1
+    return seen.replace(b"^C", b"").split()
+
+
+def test_what_is_typed_at_a_terminal_reaches_the_program() -> None:
+    assert heard_of_ctrl_c(LISTENER) == [b"SIGINT", b"SIGUSR1"]
+
+
+def test_what_is_typed_at_a_terminal_is_not_sent_to_the_program_again() -> None:
+    """To one that has left the terminal's foreground, so that it would hear of nothing else."""
+    assert heard_of_ctrl_c(f"import os; os.setpgid(0, 0){LISTENER}") == [b"SIGUSR1"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
