@@ -35,6 +35,30 @@ def test_the_end_tells_what_came_of_the_calls(
     assert (said.out, said.err) == ("", f"mitmcache: {expected}\n")
 
 
+@pytest.mark.parametrize(
+    ("mode", "more"), [("live", ""), ("", ""), ("offline", " (llm_mode=offline)"), ("off", " (llm_mode=off)")]
+)
+def test_a_proxy_that_was_found_in_another_mode_is_told(
+    mode: str, more: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module._summarise({}, {"misses": 1}, mode)
+    assert capsys.readouterr().err == f"mitmcache: 0 hits, 1 miss{more}\n"
+
+
+@pytest.mark.parametrize(
+    ("proxyauth", "expected"),
+    [("", ""), ("any", "any:any@"), ("anna:pa ss@/", "anna:pa%20ss%40%2F@"), ("anna:", "anna:anna@")],
+)
+def test_a_command_says_what_its_proxy_asks_for(proxyauth: str, expected: str) -> None:
+    assert module._user(proxyauth) == expected
+
+
+@pytest.mark.parametrize("proxyauth", ["@/etc/users", "ldaps:host:a:b:c"])
+def test_who_of_a_list_the_command_is_has_to_be_said(proxyauth: str) -> None:
+    with pytest.raises(module.NotBegun, match="MITMCACHE_PROXY=http://USER:PASSWORD@"):
+        module._user(proxyauth)
+
+
 def test_a_command_is_needed(console: Console) -> None:
     assert "COMMAND" in console.fails("exec", code=2)
 

@@ -17,6 +17,21 @@ def test_our_options_are_told_from_mitmproxy_s(tmp_path: Path) -> None:
     assert at.settings.ttl == 7200
 
 
+@pytest.mark.parametrize(
+    ("config", "said", "expected"),
+    [
+        ("", [], ""),
+        ("", ["proxyauth=any"], "any"),
+        ("proxyauth: anna:x\nllm_ttl: 1h\n", ["proxyauth=any"], "anna:x"),
+    ],
+)
+def test_whom_a_proxy_would_ask_for_is_what_the_proxy_itself_would_read(
+    tmp_path: Path, config: str, said: list[str], expected: str
+) -> None:
+    (tmp_path / "config.yaml").write_text(config)
+    assert session(str(tmp_path), said, {}).proxyauth == expected
+
+
 def test_a_folder_that_is_not_there_yet_is_made_by_the_proxy(tmp_path: Path) -> None:
     at = session(str(tmp_path / "new"), [], {})
     assert (at.confdir, at.given) == (tmp_path / "new", {})

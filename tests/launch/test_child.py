@@ -58,10 +58,20 @@ def test_a_program_that_a_signal_ends_is_128_and_its_number(name: str) -> None:
 def test_a_program_that_is_not_there_or_cannot_run_is_told_and_is_127_or_126(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program")
     (tmp_path / "text").chmod(0o755)
-    for command, code in (("no-such-command", 127), (str(tmp_path), 126), (str(tmp_path / "text"), 126)):
+    for command, code in (
+        ("no-such-command", 127),
+        ("", 127),
+        (str(tmp_path), 126),
+        (str(tmp_path / "text"), 126),
+    ):
         done = run(command)
         assert (done.returncode, done.stderr.count(b"\n")) == (code, 1)
         assert done.stderr.startswith(f"mitmcache: {command}: ".encode())
+
+
+def test_an_environment_that_is_too_long_is_an_error() -> None:
+    with pytest.raises(OSError, match="too long"):
+        child.run(["true"], {**os.environ, "MUCH": "x" * (8 << 20)})
 
 
 def test_input_output_arguments_and_environment_are_the_program_s_own() -> None:

@@ -54,6 +54,17 @@ def test_something_else_at_the_usual_port_is_no_proxy(
         assert find.find({}, tmp_path, tmp_path, "") is None
 
 
+def test_one_that_noted_itself_and_asks_for_a_password_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with saying(407, b"") as server:
+        monkeypatch.setattr(find, "DEFAULT", server.url)
+        assert find.find({}, tmp_path, tmp_path, "") is None  # whose that is, nobody knows
+        note.write(tmp_path, Note(server.url, str(tmp_path), "", "live", 1))
+        with pytest.raises(NotFound, match="asks who you are: set MITMCACHE_PROXY=http://USER:PASSWORD@"):
+            find.find({}, tmp_path, tmp_path, "")
+
+
 def test_one_that_is_named_and_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no proxy listens at http"):
         find.find({PROXY: f"127.0.0.1:{free_port()}"}, tmp_path, tmp_path, "")

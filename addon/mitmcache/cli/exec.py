@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -16,11 +18,14 @@ from mitmcache.cli import words
 from mitmcache.cli.places import places
 from mitmcache.cli.session import Session, session
 from mitmcache.launch import child, running
+from mitmcache.launch.environment import PROXY
 from mitmcache.launch.find import Found
 from mitmcache.launch.proxy import Proxy, ProxyError
 
 OURS_FAILED = 125
 """As of env(1) and timeout(1): it is us, not the command."""
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 WARNINGS = 5
 """So many of the proxy's are passed on."""
@@ -68,16 +73,41 @@ def execute(
     own = bool(scripts) or any(not word.startswith("confdir=") for word in asked)
     try:
         at = session(confdir, asked)
-        with _through(at, scripts, own=own) as (found, folder):
+        with _leaving_in_order(), _through(at, scripts, own=own) as (found, folder):
             told = at.told(found, folder)
             before = running.stats(found.url)
-            code = child.run(command, {**at.environ, **told})
-            _summarise(before, running.stats(found.url))
+            code = _run(command, {**at.environ, **told})
+            _summarise(before, running.stats(found.url), found.mode)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except click.ClickException as error:
         raise NotBegun(error.message) from None
     sys.exit(code)
+
+
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """A signal that would end us on the spot, with no command yet that could have it, ends the proxy too, and
+    leaves no files."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    numbers = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    try:
+        return child.run(command, environ)
+    except OSError as error:
+        raise NotBegun(f"the command could not be started: {error.strerror}") from None
 
 
 @contextmanager
@@ -90,6 +120,7 @@ def _through(at: Session, scripts: Sequence[Path], *, own: bool) -> Iterator[tup
             return
         _checked(at)
         options = {"termlog_verbosity": "warn", **at.given, **at.others}
+        user = _user(at.proxyauth)
         proxy = Proxy(at.confdir, options, scripts=scripts, environ=at.environ)
         proxy.ended = lambda: _tell(f"the proxy has ended, and calls of the command fail{_last(proxy)}")
         try:
@@ -97,10 +128,24 @@ def _through(at: Session, scripts: Sequence[Path], *, own: bool) -> Iterator[tup
         except ProxyError as error:
             raise NotBegun(str(error)) from None
         try:
-            yield Found(proxy.url, proxy.ca_file, at.hosts), _writable(at.confdir, spare)
+            url = proxy.url.replace("://", f"://{user}", 1)
+            yield Found(url, proxy.ca_file, at.hosts), _writable(at.confdir, spare)
         finally:
             proxy.stop()
             _tell_warnings(proxy)
+
+
+def _user(proxyauth: str) -> str:
+    """What the command has to say to a proxy with this option of mitmproxy's: `user:password@`, or ""."""
+    if not proxyauth:
+        return ""
+    if proxyauth.startswith(("@", "ldap")):
+        raise NotBegun(
+            "proxyauth names a list of users, and which of them the command is cannot be known: start a "
+            f"proxy and set {PROXY}=http://USER:PASSWORD@HOST:PORT"
+        )
+    name, _, password = proxyauth.partition(":")
+    return f"{quote(name, safe='')}:{quote(password or name, safe='')}@"
 
 
 def _checked(at: Session) -> None:
@@ -123,7 +168,8 @@ def _tell_warnings(proxy: Proxy) -> None:
         _tell(words.plain(line))
 
 
-def _summarise(before: Counts | None, after: Counts | None) -> None:
+def _summarise(before: Counts | None, after: Counts | None, mode: str = "") -> None:
+    """`mode`: of a proxy that was found, and may be in another than the user thinks."""
     if before is None or after is None:
         _tell("the proxy does not answer any more, so hits and misses are not known")
         return
@@ -136,7 +182,8 @@ def _summarise(before: Counts | None, after: Counts | None) -> None:
     for reason, number in dict(before.get("bypassed", {})).items():
         told[str(reason)] = told.get(str(reason), 0) - number
     parts += [f"{number:,} not cached ({reason})" for reason, number in told.items() if number > 0]
-    _tell(", ".join(parts))
+    unusual = f" (llm_mode={mode})" if mode and mode != Mode.LIVE else ""
+    _tell(", ".join(parts) + unusual)
 
 
 def _tell(text: str) -> None:

@@ -62,8 +62,16 @@ def _default() -> str | Path:
     return addon.parent / "certs" if (addon / "main.py").exists() else "~/.mitmproxy"
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Our options in the file; the others are mitmproxy's."""
+def others(folder: Path) -> dict[str, str]:
+    """mitmproxy's own options in config.yaml, as text; nothing where it cannot be read."""
+    try:
+        found = _document(folder / "config.yaml")
+    except BadOption:
+        return {}
+    return {str(name): str(value) for name, value in found.items() if not str(name).startswith("llm_")}
+
+
+def _document(path: Path) -> dict[Any, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -76,7 +84,12 @@ def _read(path: Path) -> dict[str, str]:
         raise BadOption(f"{path}{line}: is not YAML") from None
     if not isinstance(document, dict | None):
         raise BadOption(f"{path}: is not a list of `name: value`")
-    ours = {str(name): value for name, value in (document or {}).items() if str(name).startswith("llm_")}
+    return document or {}
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Our options in the file; the others are mitmproxy's."""
+    ours = {str(name): value for name, value in _document(path).items() if str(name).startswith("llm_")}
     for name, value in ours.items():
         _known(name, str(path))
         if not isinstance(value, str):  # mitmproxy wants it so, too

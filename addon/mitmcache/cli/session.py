@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitmcache import settings
+from mitmcache.cli import places
 from mitmcache.cli.places import folder_of, gather
 from mitmcache.cli.where import Failed, Wrong
 from mitmcache.launch import find
@@ -40,6 +41,11 @@ class Session:
             return find.find(self.environ, self.confdir, self.settings.data_dir, self.hosts)
         except NotFound as error:
             raise Failed(str(error)) from None
+
+    @property
+    def proxyauth(self) -> str:
+        """mitmproxy's option, as a proxy that is started with these would have it. config.yaml wins."""
+        return {**self.others, **places.others(self.confdir)}.get("proxyauth", "")
 
     def with_hosts(self, hosts: str) -> "Session":
         return replace(self, given={**self.given, "llm_hosts": hosts})

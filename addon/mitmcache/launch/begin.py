@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
+        if not command[0]:  # Python finds no words for it
+            raise FileNotFoundError
         os.execvp(command[0], command)
     except FileNotFoundError:
         why, code = "no such command", NOT_FOUND

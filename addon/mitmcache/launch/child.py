@@ -16,7 +16,10 @@ PASSED_ON = (*TYPED, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUS
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The exit code, as a shell would have it: 128+n for signal n, 127 for a command that is not there."""
+    """The exit code, as a shell would have it: 128+n for signal n, 127 for a command that is not there.
+
+    Raises OSError where there can be no process: too many, or arguments and environment that are too long.
+    """
     starting: list[int] = []
     with _passing_on(starting) as to:
         process = subprocess.Popen(

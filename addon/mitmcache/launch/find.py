@@ -31,16 +31,24 @@ def find(environ: Mapping[str, str], confdir: Path, data_dir: Path, hosts: str) 
     """The one that MITMCACHE_PROXY names, else the one that has noted itself in `data_dir`, else the one at
     the usual port; None if there is none. `hosts` is the llm_hosts of the options.
 
-    Raises NotFound if one was named that is of no use, or one that is up has a CA that is not at hand.
+    Raises NotFound if one was named that is of no use, or one that is up asks for a password or has a CA that
+    is not at hand.
     """
     noted = note.read(data_dir)
     if named := environ.get(PROXY):
         _insist(named)
         return _trusted(named, noted, confdir, hosts)
     for url in dict.fromkeys([*([noted.url] if noted else []), DEFAULT]):
-        if running.health(url) is Health.UP:
+        health = running.health(url)
+        if health is Health.UP:
             return _trusted(url, noted, confdir, hosts)
+        if health is Health.AUTH and noted and noted.url == url:
+            raise NotFound(_asks(url, f"set {PROXY}=http://USER:PASSWORD@HOST:PORT"))
     return None
+
+
+def _asks(url: str, remedy: str) -> str:
+    return f"the proxy at {shown(url)} asks who you are: {remedy}"
 
 
 def _insist(url: str) -> None:
@@ -54,7 +62,7 @@ def _insist(url: str) -> None:
         case Health.DOWN:
             raise NotFound(f"{PROXY}: no proxy listens at {shown(url)}: start it, or unset {PROXY}")
         case Health.AUTH:
-            raise NotFound(f"{PROXY}: {shown(url)} asks who you are: write http://USER:PASSWORD@HOST:PORT")
+            raise NotFound(f"{PROXY}: {_asks(url, 'write http://USER:PASSWORD@HOST:PORT')}")
         case Health.OTHER:
             raise NotFound(f"{PROXY}: what listens at {shown(url)} is not mitmcache, or is stuck")
 
