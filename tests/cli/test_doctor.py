@@ -86,3 +86,16 @@ def test_a_folder_that_cannot_be_written_to_is_found(proxy: Proxy, console: Cons
     console.data.chmod(0o500)
     done = using(proxy, console).run("doctor", "--set", f"llm_data_dir={console.data}")
     assert done.exit_code == 1 and len(bad(done.stdout)) == 1
+
+
+def test_without_a_proxy_a_command_that_would_go_past_one_is_found_all_the_same(
+    console: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "node").write_text("#!/bin/sh\necho v20.20.2\n")
+    (tmp_path / "node").chmod(0o755)
+    alone = Console(console.folder, {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    for command, expected in (("node", "Node 20.20.2 ignores"), ("none-such", "no command none-such")):
+        done = alone.run("doctor", "--set", f"llm_data_dir={console.data}", "--", command)
+        assert [expected in each for each in bad(done.stdout)] == [False, True], done.stdout
+    done = alone.run("doctor", "--set", f"llm_data_dir={console.data}", "--", "sh")
+    assert len(bad(done.stdout)) == 1

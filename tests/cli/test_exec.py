@@ -1,5 +1,7 @@
 """`exec` short of running anything; tests/e2e/test_exec.py runs real programs."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +32,8 @@ def test_the_end_tells_what_came_of_the_calls(
     expected: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module._summarise(before, after)
+    came = module._summarise(before, after)
+    assert bool(came) is (expected != "0 hits, 0 misses")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"mitmcache: {expected}\n")
 
@@ -43,6 +46,27 @@ def test_a_proxy_that_was_found_in_another_mode_is_told(
 ) -> None:
     module._summarise({}, {"misses": 1}, mode)
     assert capsys.readouterr().err == f"mitmcache: 0 hits, 1 miss{more}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "expected"),
+    [
+        ("node", "v20.20.2", "mitmcache: Node 20.20.2 ignores HTTPS_PROXY"),
+        ("node", "v24.5.0", ""),
+        ("node", "none", ""),
+        ("other", "v20.20.2", ""),
+    ],
+)
+def test_a_node_that_has_gone_past_the_proxy_is_told(
+    name: str, version: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho {version}\n")
+    (tmp_path / name).chmod(0o755)
+    module._tell_ignoring(name, {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    said = capsys.readouterr().err
+    assert said.startswith(expected) and bool(said) is bool(expected)
+    assert (tmp_path / "asked").exists() is (name == "node")
+    module._tell_ignoring("no-such-command", {"PATH": str(tmp_path)})
 
 
 @pytest.mark.parametrize(

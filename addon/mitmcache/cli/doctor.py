@@ -78,6 +78,8 @@ def _proxy(at: Session, host: str | None, program: str) -> Iterator[Finding]:
     if found:
         yield from _runtimes(at, found, program)
         yield from findings.counted(running.stats(found.url) or {})
+    elif program:
+        yield from _versions(at, program)
 
 
 def _runtimes(at: Session, found: Found, program: str) -> Iterator[Finding]:
@@ -87,12 +89,25 @@ def _runtimes(at: Session, found: Found, program: str) -> Iterator[Finding]:
             each = runtime.identify(name, told)
             if each is None:
                 if program:
-                    yield Finding(Level.BAD, f"there is no command {name}", "look at PATH")
+                    yield _missing(name)
                 continue
             version = runtime.version(each, told) if each.kind is not Kind.OTHER else ()
             yield findings.runtime(each, version, runtime.probe(each, told), asked=bool(program))
             if program:
                 yield from findings.own_connections(each.kind)
+
+
+def _versions(at: Session, program: str) -> Iterator[Finding]:
+    """Of what cannot be tried, since there is no proxy."""
+    each = runtime.identify(program, at.environ)
+    if each is None:
+        yield _missing(program)
+    elif each.kind is Kind.NODE and (bad := findings.by_version(each, runtime.version(each, at.environ))):
+        yield bad
+
+
+def _missing(program: str) -> Finding:
+    return Finding(Level.BAD, f"there is no command {program}", "look at PATH")
 
 
 async def _stores(confdir: str | None, said: Sequence[str]) -> list[Finding]:

@@ -14,13 +14,14 @@ from urllib.parse import quote
 import click
 
 from mitmcache.cache.policy import Mode
-from mitmcache.cli import words
+from mitmcache.cli import findings, words
 from mitmcache.cli.places import places
 from mitmcache.cli.session import Session, session
-from mitmcache.launch import child, running
+from mitmcache.launch import child, running, runtime
 from mitmcache.launch.environment import PROXY
 from mitmcache.launch.find import Found
 from mitmcache.launch.proxy import Proxy, ProxyError
+from mitmcache.launch.runtime import Kind
 
 OURS_FAILED = 125
 """As of env(1) and timeout(1): it is us, not the command."""
@@ -77,7 +78,8 @@ def execute(
             told = at.told(found, folder)
             before = running.stats(found.url)
             code = _run(command, {**at.environ, **told})
-            _summarise(before, running.stats(found.url), found.mode)
+            if not _summarise(before, running.stats(found.url), found.mode):
+                _tell_ignoring(command[0], at.environ)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except click.ClickException as error:
@@ -168,22 +170,34 @@ def _tell_warnings(proxy: Proxy) -> None:
         _tell(words.plain(line))
 
 
-def _summarise(before: Counts | None, after: Counts | None, mode: str = "") -> None:
-    """`mode`: of a proxy that was found, and may be in another than the user thinks."""
+def _tell_ignoring(command: str, environ: Mapping[str, str]) -> None:
+    """A Node that does not read the variables has gone past the proxy, and nobody would know."""
+    found = runtime.identify(command, environ)
+    if not found or found.kind is not Kind.NODE:  # others are not asked for their version
+        return
+    if ignored := findings.by_version(found, runtime.version(found, environ)):
+        _tell(f"{ignored.text}: {ignored.remedy}")
+
+
+def _summarise(before: Counts | None, after: Counts | None, mode: str = "") -> int:
+    """How many calls came to the proxy. `mode`: of one that was found, and may be in another than the user
+    thinks."""
     if before is None or after is None:
         _tell("the proxy does not answer any more, so hits and misses are not known")
-        return
+        return 1
     hits, misses = (int(after.get(name, 0)) - int(before.get(name, 0)) for name in ("hits", "misses"))
     if hits < 0 or misses < 0:
         _tell("the proxy has been restarted, so hits and misses are not known")
-        return
+        return 1
     parts = [words.count(hits, "hit"), words.count(misses, "miss", "misses")]
     told = {str(reason): number for reason, number in dict(after.get("bypassed", {})).items()}
     for reason, number in dict(before.get("bypassed", {})).items():
         told[str(reason)] = told.get(str(reason), 0) - number
+    came: int = hits + misses + sum(told.values())
     parts += [f"{number:,} not cached ({reason})" for reason, number in told.items() if number > 0]
     unusual = f" (llm_mode={mode})" if mode and mode != Mode.LIVE else ""
     _tell(", ".join(parts) + unusual)
+    return came
 
 
 def _tell(text: str) -> None:

@@ -1,7 +1,7 @@
 """What `doctor` looks at, short of running anything: each finding with its remedy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,6 +103,17 @@ def shell(environ: Mapping[str, str], url: str) -> Finding:
     )
 
 
+def by_version(found: Runtime, version: tuple[int, ...]) -> Finding | None:
+    """What is known without asking it to do anything; None if that is nothing."""
+    if found.kind is not Kind.NODE or not version or reads_proxies(version):
+        return None
+    return Finding(
+        Level.BAD,
+        f"Node {'.'.join(map(str, version))} ignores HTTPS_PROXY in fetch and in the SDKs that use it",
+        "use Node 22.21, 24.5 or newer; what brings its own, like Claude Code, is served",
+    )
+
+
 def runtime(found: Runtime, version: tuple[int, ...], verdict: Verdict, *, asked: bool) -> Finding:
     """`asked`: it is the runtime of the command in question, and not one that just happens to be here."""
     bad = Level.BAD if asked else Level.NOTE
@@ -113,12 +124,8 @@ def runtime(found: Runtime, version: tuple[int, ...], verdict: Verdict, *, asked
             f"{found.program}: not known how it finds a proxy and its CA",
             "if its calls are not counted in `mitmcache exec`, see the README, Pointing clients at it",
         )
-    if found.kind is Kind.NODE and version and not reads_proxies(version):
-        return Finding(
-            bad,
-            f"{name} ignores HTTPS_PROXY in fetch and in the SDKs that use it",
-            "use Node 22.21, 24.5 or newer; what brings its own, like Claude Code, is served",
-        )
+    if ignored := by_version(found, version):
+        return replace(ignored, level=bad)
     match verdict:
         case Verdict.SERVED:
             return Finding(Level.OK, f"{name} reaches the proxy and trusts its CA")
