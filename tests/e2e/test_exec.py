@@ -204,41 +204,6 @@ def test_a_proxy_that_was_named_and_is_not_there_is_said_and_is_125(anna: User) 
     assert (done.returncode, done.stdout) == (125, "") and "MITMCACHE_PROXY" in done.stderr
 
 
-def test_a_proxy_that_asks_for_a_password_is_given_it(
-    anna: User, confdir: Path, tmp_path: Path, word: str
-) -> None:
-    (tmp_path / "confdir").mkdir()
-    (tmp_path / "confdir" / "config.yaml").write_text("proxyauth: anna:pass\n")
-    asked = User(anna.home, tmp_path / "confdir", anna.upstream)
-    done = asked.run("exec", *asked.options, "--", *asking("curl", anna.home, word))
-    assert (done.returncode, done.stderr) == (0, "mitmcache: 0 hits, 1 miss\n")
-
-
-def test_a_signal_while_the_proxy_starts_leaves_nobody_and_nothing(anna: User) -> None:
-    lines = [
-        "import pathlib, signal, time",
-        "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
-        f"pathlib.Path({str(anna.home / 'up')!r}).open('wb').close()",
-        f"time.sleep({DEADLINE})",
-    ]
-    (anna.home / "slow.py").write_text("\n".join(lines))
-    os.mkfifo(anna.home / "up")
-    with anna.started("exec", "-s", str(anna.home / "slow.py"), "--", "echo", "never") as process:
-        (anna.home / "up").open("rb").close()
-        process.terminate()
-        out, _ = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, out) == (128 + signal.SIGTERM, "")
-    assert not anna.processes() and not list((anna.home / "tmp").iterdir())
-
-
-def test_an_environment_that_is_too_long_is_said_and_is_125(anna: User) -> None:
-    # names of our own are added to it, and so is twice what it says here
-    long = User(anna.home, anna.confdir, anna.upstream, {"NO_PROXY": "b" * (131072 - 10)})
-    done = long.run("exec", "--", "echo", "never")
-    assert (done.returncode, done.stdout) == (125, "") and "too long" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_env_makes_a_shell_use_the_proxy_that_runs(anna: User, word: str) -> None:
     options = {"llm_data_dir": str(anna.data)}
     with ProxyProcess(anna.upstream, anna.home / "proxy", anna.confdir, options) as proxy:

@@ -67,6 +67,11 @@ MEASURED = {
         '{"chunk_id":"197930","wall_time_seconds":0.000011317,"exit_code":0,"output":"hi"}',
         '{"exit_code":0,"output":"hi"}',
     ),
+    "a long one": (
+        "Warning: truncated output (original token count: 49751)\nTotal output lines: 1\n\n"
+        '{"chunk_id":"4502e8","wall_time_seconds":0.000005759,"exit_code":0,"output":"1',
+        '{"exit_code":0,"output":"1',
+    ),
     "one with an exponent": ('{"wall_time_seconds":1e-5,"output":"hi"}', '{"output":"hi"}'),
 }
 
@@ -74,11 +79,11 @@ MEASURED = {
 @pytest.mark.parametrize(("said", "left"), MEASURED.values(), ids=MEASURED)
 def test_what_codex_has_measured_of_a_command_does_not_count(said: str, left: str) -> None:
     assert unmeasured(said) == left
-    for output, expected in ((said, left), ([{"type": "input_text", "text": said}],) * 2):
-        item = {"type": "function_call_output", "call_id": "c1", "output": copy.deepcopy(output)}
-        prune(item)
-        wanted = expected if isinstance(expected, str) else [{"type": "input_text", "text": left}]
-        assert item["output"] == wanted
+    item = {"type": "function_call_output", "call_id": "c1", "output": said}
+    parts = {"type": "custom_tool_call_output", "output": [{"type": "input_text", "text": said}]}
+    prune(item)
+    prune(parts)
+    assert (item["output"], parts["output"]) == (left, [{"type": "input_text", "text": left}])
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,7 @@ def test_what_codex_has_measured_of_a_command_does_not_count(said: str, left: st
         "Chunk ID: what a user writes\nOutput:\n",
         '{"exit_code":0,"wall_time_seconds":1}',
         '{"chunk_id":"197930"}',
+        "Warning: truncated output (original token count: 9)\nTotal output lines: 1\n\nhi",
     ],
 )
 def test_what_a_command_says_itself_counts(text: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from mitmcache.providers import claude_code
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.tools import (
@@ -19,7 +20,6 @@ from mitmcache.providers.tools import (
 )
 from mitmcache.reasons import Reason
 
-BILLING = "x-anthropic-billing-header:"
 FAULTS = {"refusal": Reason.CONTENT_FILTER}
 
 CACHE_MARKS = tuple(
@@ -42,18 +42,6 @@ CACHE_MARKS = tuple(
 tool's schema or in its input is none, and counts."""
 
 _CLIENT_MARKS = ("metadata", "diagnostics", "billing_policy", "workspace_id", "user_profile_id")
-
-
-def prune(body: Json) -> None:
-    """Claude Code puts a hash in front of the system prompt that is new on every call."""
-    system = dig(body, "system")
-    if isinstance(system, list):
-        body["system"] = [block for block in system if not _is_billing(block)]
-
-
-def _is_billing(block: Json) -> bool:
-    text = dig(block, "text")
-    return isinstance(text, str) and text.startswith(BILLING)
 
 
 def refuse(body: Json) -> Reason | None:
@@ -97,7 +85,7 @@ MESSAGES = Dialect(
     "anthropic.messages",
     "chat",
     volatile=(*_CLIENT_MARKS, *CACHE_MARKS),
-    prune=prune,
+    prune=claude_code.prune,
     key_headers=_HEADERS,
     set_headers=("anthropic-beta",),
     volatile_query=("beta",),
@@ -111,7 +99,7 @@ COUNT_TOKENS = Dialect(
     "anthropic.count_tokens",
     "count_tokens",
     volatile=CACHE_MARKS,
-    prune=prune,
+    prune=claude_code.prune,
     key_headers=_HEADERS,
     set_headers=("anthropic-beta",),
     volatile_query=("beta",),

@@ -16,8 +16,11 @@ _HEAD = re.compile(
 )
 """What Codex writes in front of a command's output."""
 _MEASURED = re.compile(r"^(?:Chunk ID: [0-9a-f]+|Wall time:? [0-9.]+ seconds)\n", re.MULTILINE)
-_RESULT = re.compile(r'\{(?:"chunk_id":"[0-9a-f]+",)?"wall_time_seconds":[-+.0-9eE]+,')
-"""The same as JSON: how a result begins that a script passes on whole."""
+_RESULT = re.compile(
+    r"(?:Warning: truncated output \(original token count: \d+\)\nTotal output lines: \d+\n\n)?"
+    r'\{(?:"chunk_id":"[0-9a-f]+",)?"wall_time_seconds":[-+.0-9eE]+,'
+)
+"""The same as JSON: how a result begins that a script passes on whole. The tokens are those of that, too."""
 
 
 def prune(item: dict[str, Any]) -> None:

@@ -1,0 +1,45 @@
+"""What Claude Code puts into a Messages request that is new on every run, and that nothing leans on."""
+
+import re
+
+from mitmcache.providers.base import Json
+from mitmcache.providers.tools import dicts, dig, is_word
+
+BILLING = "x-anthropic-billing-header:"
+_SAVED = re.compile(
+    r"(<persisted-output>\n[^\n]{0,80}Full output saved to: [^\n]{0,4096}[/\\])"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[/\\]tool-results[/\\][\w-]+(?=\.\w+\n)"
+)
+"""A long output, of which the model sees the beginning: in a folder of the session, under a random name."""
+
+
+def prune(body: Json) -> None:
+    """Takes out, in place, the hash in front of the system prompt, which is new on every call, and the random
+    names of the files that long outputs are saved in."""
+    system = dig(body, "system")
+    if isinstance(system, list):
+        body["system"] = [block for block in system if not _is_billing(block)]
+    for message in dicts(dig(body, "messages")):
+        for block in dicts(message.get("content")):
+            if is_word(block.get("type"), "tool_result"):
+                _forget_names(block)
+
+
+def _is_billing(block: Json) -> bool:
+    text = dig(block, "text")
+    return isinstance(text, str) and text.startswith(BILLING)
+
+
+def _forget_names(result: dict[str, Json]) -> None:
+    content = result.get("content")
+    if isinstance(content, str):
+        result["content"] = unnamed(content)
+    for part in dicts(content):
+        if isinstance(text := part.get("text"), str):
+            part["text"] = unnamed(text)
+
+
+def unnamed(text: str) -> str:
+    """A tool's output without the session and the name of the file that has all of it."""
+    found = _SAVED.match(text)
+    return found[1] + text[found.end() :] if found else text
