@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = Path(__file__).parent / "clients" / "package.json"
+PACKAGES = Path(__file__).parent / "sources" / "package.json"
 DEADLINE = 240
 
 

@@ -22,7 +22,7 @@ from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange, anthropic, openai
 from mitmcache.cli import words
 
-CLIENTS = Path(__file__).parent / "clients"
+SOURCES = Path(__file__).parent / "sources"
 URL = "https://api.openai.com/v1/chat/completions"
 FIELDS = ("content-type: application/json", "authorization: Bearer test-key")
 PICKED_UP = "Picked up JAVA_TOOL_OPTIONS: "
@@ -89,14 +89,14 @@ def wget(at: User, word: str) -> list[str]:
 
 
 def java(at: User, word: str) -> list[str]:
-    return ["java", str(CLIENTS / "Calls.java"), word]
+    return ["java", str(SOURCES / "Calls.java"), word]
 
 
 def node_sdks(at: User, word: str) -> list[str]:
     modules = node.modules()
     if not (at.home / "node_modules").exists():
         (at.home / "node_modules").symlink_to(modules)
-        shutil.copy(CLIENTS / "calls.mjs", at.home)
+        shutil.copy(SOURCES / "calls.mjs", at.home)
     return [str(node.node_bin() / "node"), str(at.home / "calls.mjs"), word]
 
 
