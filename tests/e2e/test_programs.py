@@ -16,7 +16,7 @@ from e2e import node
 from e2e.answers import Answer, Seen
 from e2e.client import answer_of
 from e2e.node import absent
-from e2e.programs import User, user
+from e2e.programs import ROOT, User, user
 from e2e.proxy import ProxyProcess
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange, anthropic, openai
@@ -189,3 +189,10 @@ def test_doctor_tells_a_node_that_reads_the_variables_from_an_older_one(
     assert [done.returncode for done in found] == [0, 1]
     assert "Node 24." in found[0].stdout and "reaches the proxy and trusts its CA" in found[0].stdout
     assert "Node 20.20.2 ignores HTTPS_PROXY" in found[1].stdout and "24.5 or newer" in found[1].stdout
+
+
+def test_the_versions_of_the_readme_are_those_that_are_tried() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pins = json.loads(node.PACKAGES.read_bytes())["dependencies"]
+    for name, package in (("OpenAI", "openai"), ("Anthropic", "@anthropic-ai/sdk")):
+        assert f"| {name} for Node | {pins[package]}, on Node 24." in readme
