@@ -74,6 +74,10 @@ class Event:
     """Duration from `began` until the answer's head was there. None: there was none."""
     dialled: bool
     """It went upstream."""
+    response_model: str = ""
+    """As the answer names it, "" where it does not: gen_ai.response.model. Whatever the upstream says."""
+    service_tier: str = ""
+    """As the answer names it, such as `flex`, which has another price; "" where it does not."""
     usage: Usage | None = None
     """What the provider said, now or when the stored answer was made. None: nothing."""
     cost: Cost | None = None
