@@ -61,6 +61,7 @@ class Usage:
     total_tokens: int | None = None
     """The provider's own total; never summed up here."""
     audio_input_tokens: int | None = None
+    cache_read_audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     image_input_tokens: int | None = None
     image_output_tokens: int | None = None
@@ -70,6 +71,8 @@ class Usage:
     """Made, or read by an embedding that is billed by the image."""
     pages: int | None = None
     search_units: int | None = None
+    web_searches: int | None = None
+    """Made by the provider for this call, where it tells them in its usage."""
 
 
 def header(headers: Headers, name: str) -> str:

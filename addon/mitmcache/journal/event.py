@@ -77,7 +77,8 @@ class Event:
     response_model: str = ""
     """As the answer names it, "" where it does not: gen_ai.response.model. Whatever the upstream says."""
     service_tier: str = ""
-    """As the answer names it, such as `flex`, which has another price; "" where it does not."""
+    """As the answer names it, such as `flex`, which may have prices of its own; "" where it does not, and for
+    the `standard` one."""
     usage: Usage | None = None
     """What the provider said, now or when the stored answer was made. None: nothing."""
     cost: Cost | None = None

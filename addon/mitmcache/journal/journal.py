@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from mitmcache.cache import admit
 from mitmcache.exchange import Reply, Usage
 from mitmcache.journal.event import Cost, Event
-from mitmcache.reading.usage import usage
+from mitmcache.reading.answerer import Answerer, answerer
+from mitmcache.reading.documents import documents
+from mitmcache.reading.usage import UNBILLED, used
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ type Pricer = Callable[[Event, Usage], Cost | None]
 """Runs in a thread; what it raises is logged, and the price unknown."""
 type Version = tuple[str, float]
 """A stored answer: its key, and when it was created."""
+type Known = tuple[Answerer, Usage | None, Cost | None]
+"""What an answer has told."""
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class Journal:
         self._listeners: list[Listener] = []
         self._waiting: deque[_Waiting] = deque()
         self._held = 0
-        self._known: OrderedDict[Version, tuple[Usage | None, Cost | None]] = OrderedDict()
+        self._known: OrderedDict[Version, Known] = OrderedDict()
         self._hurry = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
         self.lost = 0
@@ -55,6 +59,11 @@ class Journal:
     def listen(self, listener: Listener) -> None:
         """It is told of every batch, in order, on the loop; what it raises is logged."""
         self._listeners.append(listener)
+
+    def price_by(self, price: Pricer) -> None:
+        """Goes by another list of prices from now on."""
+        self._price = price
+        self._known.clear()
 
     def note(self, event: Event, reply: Reply | None = None, version: Version | None = None) -> None:
         """Takes over the event. `reply` is what came, still content-encoded; `version` the stored answer that
@@ -66,7 +75,7 @@ class Journal:
             return
         if version and version in self._known:
             self._known.move_to_end(version)
-            event.usage, event.cost = self._known[version]
+            (event.response_model, event.service_tier), event.usage, event.cost = self._known[version]
             reply = None
         elif reply and self._held + len(reply.body) > MAX_HELD:
             reply = None
@@ -108,7 +117,7 @@ class Journal:
             try:
                 plain = admit.decoded(each.reply, MAX_READ, partial=True)
                 if isinstance(plain, Reply):
-                    each.event.usage = usage(each.event.dialect, plain.headers, plain.body)
+                    _tell_of(each.event, plain)
                 if each.event.usage:
                     each.event.cost = self._price(each.event, each.event.usage)
             except Exception:
@@ -120,6 +129,16 @@ class Journal:
             assert each.reply
             self._held -= len(each.reply.body)
             if each.version:
-                self._known[each.version] = (each.event.usage, each.event.cost)
+                event = each.event
+                said = Answerer(event.response_model, event.service_tier)
+                self._known[each.version] = (said, event.usage, event.cost)
             if len(self._known) > KNOWN:
                 self._known.popitem(last=False)
+
+
+def _tell_of(event: Event, plain: Reply) -> None:
+    """Has the event tell what its answer says."""
+    read, _ = documents(event.dialect, plain.headers, plain.body)
+    event.response_model, event.service_tier = answerer(read)
+    if event.dialect not in UNBILLED:
+        event.usage = used(event.dialect, plain.headers, read)

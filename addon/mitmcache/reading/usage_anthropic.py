@@ -27,6 +27,7 @@ def messages(raw: dict[str, Any]) -> Usage:
         cache_creation_input_tokens=written,
         cache_creation_1h_input_tokens=at(raw, "cache_creation", "ephemeral_1h_input_tokens"),
         reasoning_output_tokens=at(raw, "output_tokens_details", "thinking_tokens"),
+        web_searches=at(raw, "server_tool_use", "web_search_requests"),
     )
 
 

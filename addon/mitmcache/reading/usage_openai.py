@@ -92,6 +92,7 @@ def _read(raw: dict[str, Any]) -> Usage:
         image_input_tokens=at(inside, "image_tokens"),
         image_output_tokens=at(outside, "image_tokens"),
         audio_seconds=first_seconds(raw),
+        web_searches=at(raw, "num_search_queries"),
     )
 
 

@@ -22,6 +22,7 @@ def gemini(document: Json) -> Usage | None:
         reasoning_output_tokens=thoughts,
         total_tokens=at(raw, "totalTokenCount"),
         audio_input_tokens=modality(asked, "AUDIO", 4),
+        cache_read_audio_input_tokens=modality(raw.get("cacheTokensDetails"), "AUDIO", 4),
         audio_output_tokens=modality(answered, "AUDIO", 4),
         image_input_tokens=modality(asked, "IMAGE", 2),
         image_output_tokens=modality(answered, "IMAGE", 2),
