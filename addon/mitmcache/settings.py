@@ -14,6 +14,9 @@ from mitmcache.cache import rules
 from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
+from mitmcache.journal import rates
+from mitmcache.journal.prices import LISTED
+from mitmcache.journal.rates import Rate
 from mitmcache.providers.base import Provider
 from mitmcache.providers.catalogue import user_host
 from mitmcache.store import location
@@ -79,6 +82,11 @@ OPTIONS = (
     Option("llm_hosts", "", "More hosts: `llm.corp.example=openai, localhost:11434=ollama`."),
     Option("llm_fast_dispatch", "true", "Call mitmproxy's hooks from a table: the same, in half the time."),
     Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope, ..."),
+    Option(
+        "llm_history",
+        "30d",
+        "How long finished calls are kept on this machine, without bodies: 30d; 0: the last 100,000; off.",
+    ),
 )
 
 
@@ -92,7 +100,8 @@ class BadOption(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sizes in bytes, times in seconds (`ttl` math.inf for ever). `store` None: no bucket."""
+    """Sizes in bytes, times in seconds (`ttl` and `history` math.inf for ever, `history` 0 for off). `store`
+    None: no bucket. `prices` are the policy file's."""
 
     store: Location | None
     secret: bytes = field(repr=False)
@@ -111,6 +120,8 @@ class Settings:
     hosts: tuple[tuple[str, Provider], ...]
     fast_dispatch: bool
     policy: tuple[Rule, ...]
+    prices: tuple[Rate, ...]
+    history: float
 
 
 def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -133,6 +144,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_hosts": _hosts,
         "llm_fast_dispatch": _truth,
         "llm_policy": _policy,
+        "llm_history": lambda text: 0.0 if text.strip().lower() == "off" else duration(text),
     }
     values: dict[str, Any] = {}
     for name, read in readers.items():
@@ -140,6 +152,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
             values[name.removeprefix("llm_")] = read(options[name])
         except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: a `~name` of nobody
             raise BadOption(f"{name}: {error}", name) from error
+    values["policy"], values["prices"] = values["policy"]
     return Settings(**values)
 
 
@@ -174,15 +187,19 @@ def _hosts(text: str) -> tuple[tuple[str, Provider], ...]:
     return tuple(user_host(spec) for spec in text.replace(",", " ").split())
 
 
-def _policy(text: str) -> tuple[Rule, ...]:
+def _policy(text: str) -> tuple[tuple[Rule, ...], tuple[Rate, ...]]:
     if not text:
-        return ()
+        return (), ()
     path = Path(text).expanduser()
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from None
+    prices = None
+    if isinstance(document, Mapping):
+        prices = document.get("prices")
+        document = {name: value for name, value in document.items() if name != "prices"}
     try:
-        return rules.parse(document)
+        return rules.parse(document), rates.parse(prices, frozenset(LISTED))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

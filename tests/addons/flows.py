@@ -26,6 +26,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from exchanges.base import Exchange
 from mitmcache.addons import default_addons
+from mitmcache.addons.history import CallHistory
 from mitmcache.addons.options import Options
 from mitmcache.addons.storage import Storage
 from mitmcache.providers.base import Provider
@@ -215,8 +216,9 @@ class Rig:
         return await self.storage.statistics()
 
     async def close(self) -> None:
-        if closing := self.storage.done():
-            await asyncio.wait_for(closing, 10)
+        for closing in (self.storage.done(), self.get(CallHistory).done()):
+            if closing:
+                await asyncio.wait_for(closing, 10)
 
 
 def feed(response: http.Response, *chunks: bytes) -> list[bytes]:

@@ -28,7 +28,7 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
     await rig.repeat(CHAT, 3)
     await rig.repeat(CHAT, 1, cf_aig_skip_cache="true")
     code, found = await ask(rig, "/stats?a=b")
-    size = found.pop("bytes")
+    size, ledgers = found.pop("bytes"), found.pop("ledgers")
     assert code == 200 and isinstance(size, int) and size > 0
     assert found == {
         "hits": 2,
@@ -47,6 +47,8 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
         "spool_full": 0,
         "suspects": [],
     }
+    assert isinstance(ledgers, dict)
+    assert {name: sums["calls"] for name, sums in ledgers.items()} == {"billed": 2, "served": 4, "saved": 2}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])

@@ -5,6 +5,7 @@ from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
 from mitmcache.addons.control import Control
 from mitmcache.addons.dispatcher import Dispatcher
+from mitmcache.addons.history import CallHistory
 from mitmcache.addons.journaling import Journaling
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
@@ -33,7 +34,8 @@ def default_addons(secret: bytes = b"") -> list[object]:
     storage = Storage(options, tally, secret)
     relayed = Relayed()
     samples = Samples(storage)
-    journaling = Journaling()
+    journaling = Journaling(options)
+    history = CallHistory(options, journaling)
     return [
         options,
         Dispatcher(options),
@@ -43,7 +45,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         RunningNote(options),
         Scope(options),
         Upstream(),
-        Control(storage),
+        Control(storage, history),
         WebSocketFallback(options),
         Calls(options),
         Lookup(options, storage, tally, relayed, samples),
@@ -51,6 +53,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         Capture(options, storage, tally),
         samples,
         journaling,
+        history,
         Marks(),
         LlmView(options),
         Purge(storage),

@@ -4,6 +4,7 @@ import orjson
 from mitmproxy import http
 
 from mitmcache.addons.calls import moved
+from mitmcache.addons.history import CallHistory
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import answered, trail_of
@@ -12,8 +13,9 @@ from mitmcache.addons.trail import answered, trail_of
 class Control:
     """Read-only: any web page in a proxied browser can reach it."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, history: CallHistory) -> None:
         self._storage = storage
+        self._history = history
 
     async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
@@ -31,7 +33,10 @@ class Control:
         elif path == "/healthz":
             flow.response = _json(200, {"status": "ok"})
         else:
-            flow.response = _json(200, await self._storage.statistics())
+            flow.response = _json(200, await self._statistics())
+
+    async def _statistics(self) -> dict[str, object]:
+        return {**await self._storage.statistics(), **await self._history.statistics()}
 
 
 def _json(status: int, document: dict[str, object], **headers: str) -> http.Response:

@@ -6,10 +6,12 @@ import time
 from mitmproxy import http
 
 from mitmcache.addons.calls import lower, proxy_user
+from mitmcache.addons.options import Options
 from mitmcache.addons.trail import Trail, trail_of
 from mitmcache.exchange import Reply
 from mitmcache.journal.event import Event
 from mitmcache.journal.journal import Journal, Listener
+from mitmcache.journal.prices import Prices
 
 CLOSE = 2.0
 AGENT = 80
@@ -19,8 +21,15 @@ AGENT = 80
 class Journaling:
     """Whoever wants to know of finished calls says `listen`."""
 
-    def __init__(self) -> None:
-        self.journal = Journal()
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._prices = options.current.prices
+        self.journal = Journal(Prices(self._prices).price)
+
+    def configure(self, updated: set[str]) -> None:
+        if self._prices != self._options.current.prices:
+            self._prices = self._options.current.prices
+            self.journal.price_by(Prices(self._prices).price)
 
     def listen(self, listener: Listener) -> None:
         self.journal.listen(listener)

@@ -1,78 +1,94 @@
 """The finished calls, without bodies, kept in the local store so that they outlast the proxy.
 
-(The storage is on its way; this is the interface.)
+Any number of processes may use one folder. Calls are kept for as long as is asked for, and at most the last
+100,000; what they come to by the hour is kept for 400 days, so that sums stay right when calls are dropped.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+import logging
+import math
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
+from mitmcache.journal import history_sums
 from mitmcache.journal.event import Event
-from mitmcache.journal.ledgers import By, Ledgers
+from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, drop, drop_hours, keep
+from mitmcache.journal.history_sums import EVERY, Filter, Histogram, Kept, Kind, Summed
+from mitmcache.journal.history_tables import open_history, read_history
+from mitmcache.journal.ledgers import DAY, By
+from mitmcache.store.base import StoreError
+from mitmcache.store.schema import cause, transaction
+from mitmcache.store.workers import Busy, Workers
 
-type Kind = Literal["hit", "miss"]
+__all__ = ["BOUNDS", "EVERY", "Filter", "Histogram", "History", "Kept", "Kind", "Summed"]
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A call that is in the history. `number` grows with each, and is the place to go on from."""
-
-    number: int
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Calls that agree with all that is not None. `word` is the verdict: HIT, STALE, MISS, BYPASS."""
-
-    word: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    client: str | None = None
-    host: str | None = None
-
-
-EVERY = Filter()
-
-
-@dataclass(frozen=True, slots=True)
-class Summed:
-    """The sums of one group in one bucket. `at`: Unix seconds of the bucket's beginning."""
-
-    at: float
-    group: str
-    ledgers: Ledgers
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """`counts[i]` calls took at most `BOUNDS[i]` seconds and more than the bound before; the last more
-    than all bounds."""
-
-    counts: tuple[int, ...]
-
-    def quantile(self, q: float) -> float | None:
-        """Seconds, found within a bound by interpolation. None: there were no calls."""
-        raise NotImplementedError
+PACE = 1.0
+"""Seconds between two writes."""
+MAX_WAITING = 8192
+ROLLED = 400 * DAY
+UPKEEP = 60.0
+"""Seconds between two looks at the sums of the hours."""
+RETRY = 30.0
+"""Seconds until a database that failed is tried again."""
+READ = 5.0
+SOON = 0.5
+"""Seconds that a reader waits for what was noted to be written."""
+MOST = 1000
+"""Calls of one page."""
 
 
 class History:
-    """The calls kept in `folder`, by whichever process. Reads raise StoreError, writes never fail."""
+    """The calls kept in `folder`. On one event loop.
 
-    def __init__(self, folder: Path, keep: float) -> None:
-        """`keep`: seconds, 0 to keep nothing."""
+    Writes never fail a call: what cannot be written is forgotten, and said once in the log. Reads raise
+    StoreError, within a few seconds, and count what was noted before.
+    """
+
+    def __init__(
+        self, folder: Path, kept: float, *, now: Callable[[], float] = time.time, most: int = MAX_CALLS
+    ) -> None:
+        """`kept`: for how many seconds a call is kept; 0 keeps none, and leaves those that there are."""
+        self.kept = kept
+        self.lost = 0
+        """Calls that were not written."""
+        self._folder = folder
+        self._now = now
+        self._most = most
+        self._waiting: deque[Event] = deque()
+        self._hurry = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._writer = Workers(1, "mitmcache-history")
+        self._reader = Workers(1, "mitmcache-history-reader")
+        self._db: sqlite3.Connection | None = None
+        self._retry = -math.inf
+        self._looked = -math.inf
+        self._warned = False
 
     def note(self, events: Sequence[Event]) -> None:
         """Takes finished calls, to be written soon. Returns at once."""
+        if not self.kept:
+            return
+        room = MAX_WAITING - len(self._waiting)
+        self._waiting += events[:room]
+        self.lost += max(0, len(events) - room)
+        if self._writing is None and self._waiting:
+            self._writing = asyncio.create_task(self._write())
 
     async def recent(self, limit: int = 100, before: int | None = None, filter: Filter = EVERY) -> list[Kept]:
-        """The latest first; `before`: only those whose number is smaller, the last of the page before."""
-        raise NotImplementedError
+        """The latest first, at most 1000; `before`: only those whose number is smaller, for the next page."""
+        job = partial(history_sums.recent, limit=min(limit, MOST), before=before, chosen=filter)
+        return await self._read(job, [])
 
     async def call(self, id: str) -> Event | None:
         """The latest one of this flow id; None: it is not kept (any more)."""
-        raise NotImplementedError
+        return await self._read(partial(history_sums.call, id=id), None)
 
     async def sums(
         self,
@@ -85,17 +101,102 @@ class History:
         """What the calls that began from `since` to before `until` come to, ordered by bucket and group.
 
         `bucket`: seconds (60, 3600, 86400...; 0: one for all, whose `at` is `since`); the group is "" without
-        `by`. Empty buckets are left out. `filter.word` is not known of sums, and must be None.
+        `by`, and that of a day or hour its first Unix second. Empty buckets are left out. Buckets that are no
+        whole hours see only the calls that are still kept one by one; otherwise all of the last 400 days are
+        counted, an hour that `since` or `until` cuts as a whole where its calls are gone. ValueError:
+        `filter.word`, which the sums do not know.
         """
-        raise NotImplementedError
+        if filter.word is not None:
+            raise ValueError("sums are not kept by verdict")
+        job = partial(history_sums.sums, since=since, until=until, by=by, bucket=bucket, chosen=filter)
+        return await self._read(job, [])
 
     async def latencies(self, since: float, until: float) -> dict[Kind, Histogram]:
-        """How long answers took, from the request's first byte to the answer's last: those from the cache
-        (`hit`), and those from upstream (`miss`, bypasses among them)."""
-        raise NotImplementedError
+        """How long whole answers took, from the request's first byte to the answer's last: those from the
+        cache (`hit`), and those from upstream (`miss`, bypasses among them). In whole hours."""
+        empty = Histogram((0,) * (len(BOUNDS) + 1))
+        job = partial(history_sums.latencies, since=since, until=until)
+        return await self._read(job, {"hit": empty, "miss": empty})
 
     async def flush(self, deadline: float) -> None:
         """Waits until what was noted is written or given up, at most `deadline` seconds."""
+        if self._writing:
+            self._hurry.set()
+            await asyncio.wait([self._writing], timeout=deadline)
+            self._hurry.clear()
 
     async def close(self, deadline: float) -> None:
         """Writes what was noted, at most `deadline` seconds."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + deadline
+        await self.flush(deadline)
+        if self._db:
+            with suppress(Busy, TimeoutError, sqlite3.Error):
+                async with asyncio.timeout(max(0.0, end - clock())):
+                    await self._writer.run(self._db.close, patience=0)
+        for workers in (self._reader, self._writer):
+            await workers.close(max(0.0, end - clock()))
+
+    async def _read[T](self, job: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        await self.flush(SOON)
+        try:
+            async with asyncio.timeout(READ):
+                return await self._reader.run(partial(self._ask, job, nothing), patience=READ)
+        except (sqlite3.Error, OSError, TimeoutError, Busy) as error:
+            raise StoreError(f"reading the history in {self._folder} fails: {cause(error)}") from None
+
+    def _ask[T](self, job: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """Runs in a thread."""
+        db = read_history(self._folder)
+        if db is None:
+            return nothing
+        with closing(db):
+            return job(db)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), PACE)
+                batch = list(self._waiting)
+                self._waiting.clear()
+                await self._put(batch)
+        finally:
+            self._writing = None
+
+    async def _put(self, batch: list[Event]) -> None:
+        clock = asyncio.get_running_loop().time
+        if clock() < self._retry:
+            self.lost += len(batch)
+            return
+        try:
+            await self._writer.run(partial(self._store, batch))
+        except Exception as error:
+            # open: calls go on, and are not remembered
+            self.lost += len(batch)
+            self._retry = clock() + RETRY
+            if not self._warned:
+                said = str(error) if isinstance(error, StoreError) else cause(error)
+                logger.warning("mitmcache: finished calls are not kept in %s: %s", self._folder, said)
+            self._warned = True
+        else:
+            self._warned = False
+
+    def _store(self, batch: list[Event]) -> None:
+        """Runs in the writer's thread."""
+        if self._db is None:
+            self._db = open_history(self._folder)
+        now = self._now()
+        try:
+            with transaction(self._db):
+                keep(self._db, batch)
+                drop(self._db, now - self.kept, self._most)
+                if abs(now - self._looked) >= UPKEEP:
+                    drop_hours(self._db, now - ROLLED)
+                    self._looked = now
+            self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+        except BaseException:
+            db, self._db = self._db, None
+            with suppress(sqlite3.Error):
+                db.close()
+            raise

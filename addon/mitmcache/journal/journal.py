@@ -99,8 +99,9 @@ class Journal:
                 batch = list(self._waiting)
                 self._waiting.clear()
                 if unread := [each for each in batch if each.reply]:
-                    await asyncio.to_thread(self._read, unread)
-                    self._remember(unread)
+                    price = self._price
+                    await asyncio.to_thread(self._read, unread, price)
+                    self._remember(unread, known=price is self._price)
                 events = [each.event for each in batch]
                 for listener in self._listeners:
                     try:
@@ -110,7 +111,7 @@ class Journal:
         finally:
             self._telling = None
 
-    def _read(self, unread: list[_Waiting]) -> None:
+    def _read(self, unread: list[_Waiting], price: Pricer) -> None:
         """In a thread; the events are nobody else's yet."""
         for each in unread:
             assert each.reply
@@ -119,16 +120,17 @@ class Journal:
                 if isinstance(plain, Reply):
                     _tell_of(each.event, plain)
                 if each.event.usage:
-                    each.event.cost = self._price(each.event, each.event.usage)
+                    each.event.cost = price(each.event, each.event.usage)
             except Exception:
                 # open: it is unknown then
                 logger.warning("mitmcache: what a call has used could not be read", exc_info=True)
 
-    def _remember(self, read: list[_Waiting]) -> None:
+    def _remember(self, read: list[_Waiting], *, known: bool) -> None:
+        """`known`: at what price they are has not changed meanwhile."""
         for each in read:
             assert each.reply
             self._held -= len(each.reply.body)
-            if each.version:
+            if each.version and known:
                 event = each.event
                 said = Answerer(event.response_model, event.service_tier)
                 self._known[each.version] = (said, event.usage, event.cost)

@@ -4,7 +4,6 @@
 What is unknown is counted as such beside the sums, and is never taken for zero.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, NamedTuple
 
@@ -77,6 +76,10 @@ class Ledgers:
         if served:
             self.served.add(sums)
 
+    def join(self, other: "Ledgers") -> None:
+        for name in ("billed", "served", "saved"):
+            getattr(self, name).add(getattr(other, name))
+
     @property
     def hit_ratio(self) -> float | None:
         """Hits among all that were answered from the cache or went upstream. None: there were none."""
@@ -95,34 +98,6 @@ class Group(NamedTuple):
     host: str
     model: str
     client: str
-
-
-_KEYS: dict[By, Callable[[Event], str]] = {
-    "model": lambda event: event.model,
-    "provider": lambda event: event.provider,
-    "client": lambda event: event.client,
-    "host": lambda event: event.host,
-    "day": lambda event: str(int(event.began // DAY * DAY)),
-    "hour": lambda event: str(int(event.began // HOUR * HOUR)),
-}
-
-
-class Account:
-    """Running sums, of all and by one quality; from the `most`-th group on, new ones are OTHERS."""
-
-    def __init__(self, by: By = "model", most: int = 1000) -> None:
-        self.total = Ledgers()
-        self.groups: dict[str, Ledgers] = {}
-        self._key = _KEYS[by]
-        self._most = most
-
-    def add(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self.total.add(event)
-            name = self._key(event)
-            if name not in self.groups and len(self.groups) >= self._most - 1:
-                name = OTHERS
-            self.groups.setdefault(name, Ledgers()).add(event)
 
 
 def sums_of(event: Event) -> Sums:

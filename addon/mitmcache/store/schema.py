@@ -20,12 +20,12 @@ BUSY_SECONDS = 5.0
 JOURNAL_BYTES = 64 * 1024 * 1024
 
 
-def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(folder: Path, *, read_only: bool = False, name: str = DATABASE) -> sqlite3.Connection:
     """A connection in autocommit mode, which any thread may use, one at a time.
 
     No mmap: it saves 2 us of a read, and turns an I/O error into a SIGBUS, which kills the proxy.
     """
-    uri = (folder / DATABASE).absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
+    uri = (folder / name).absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
     return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
@@ -54,13 +54,13 @@ def open_database(folder: Path) -> tuple[sqlite3.Connection, bytes]:
     with contextlib.suppress(PermissionError):  # somebody else's folder: our files are private all the same
         folder.chmod(0o700)
     path = folder / DATABASE
-    with _opening(folder):
+    with opening(folder):
         try:
             return _open(folder, suspect=_damage_note(path).exists())
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
-        _set_aside(path)
+        set_aside(path)
         return _open(folder, suspect=False)
 
 
@@ -96,10 +96,10 @@ def _damage_note(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _opening(folder: Path) -> Iterator[None]:
+def opening(folder: Path) -> Iterator[None]:
     """One process at a time. SQLite's own lock on an empty file: it works everywhere and dies with us."""
     lock = folder / "opening.lock"
-    _create_private(lock)
+    create_private(lock)
     if lock.stat().st_size:  # nobody writes to it; with rubbish in it, it would be no database to lock
         os.truncate(lock, 0)
     with contextlib.closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
@@ -107,13 +107,13 @@ def _opening(folder: Path) -> Iterator[None]:
         yield
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
     path = folder / DATABASE
-    _create_private(path)
+    create_private(path)
     db = connect(folder)
     try:
         _refuse_newer(db, folder)
@@ -150,7 +150,8 @@ def _check(db: sqlite3.Connection) -> None:
         raise error
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
+    """Renames a corrupt database, and keeps the one that was renamed last. Belongs inside `opening`."""
     newer, older = (path.with_name(f"{path.name}.corrupt-{n}") for n in (1, 2))
     if newer.exists():
         newer.replace(older)
@@ -158,4 +159,5 @@ def _set_aside(path: Path) -> None:
     # a process that has the old one open would share its log with the new one
     for suffix in ("-wal", "-shm", ".damaged"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    logger.warning("the cache database was corrupt: it is now %s, and an empty one begins", newer)
+    what = path.name.partition(".")[0]
+    logger.warning("the %s database was corrupt: it is now %s, and an empty one begins", what, newer)
