@@ -17,6 +17,7 @@ from mitmcache.cache.policy import Mode
 from mitmcache.cli import findings, words
 from mitmcache.cli.places import places
 from mitmcache.cli.session import Session, session
+from mitmcache.journal.ledgers import COLUMNS, Sums
 from mitmcache.launch import child, running, runtime
 from mitmcache.launch.environment import PROXY
 from mitmcache.launch.find import Found
@@ -195,9 +196,22 @@ def _summarise(before: Counts | None, after: Counts | None, mode: str = "") -> i
         told[str(reason)] = told.get(str(reason), 0) - number
     came: int = hits + misses + sum(told.values())
     parts += [f"{number:,} not cached ({reason})" for reason, number in told.items() if number > 0]
+    parts += _saved(before.get("ledgers"), after.get("ledgers"))
     unusual = f" (llm_mode={mode})" if mode and mode != Mode.LIVE else ""
     _tell(", ".join(parts) + unusual)
     return came
+
+
+def _saved(before: Any, after: Any) -> list[str]:
+    """What the hits have saved: `1,234 tokens and $0.05 saved`. [] where there were none."""
+    told = [dict(each or {}).get("saved", {}) for each in (before, after)]
+    then, now = (Sums(**{name: each.get(name, 0) for name in COLUMNS}) for each in told)
+    saved = now.less(then)
+    if not saved.calls:
+        return []
+    tokens = saved.input_tokens + saved.output_tokens
+    known = [words.count(tokens, "token")] if saved.unknown_usage < saved.calls else []
+    return [f"{' and '.join([*known, saved.money])} saved"]
 
 
 def _tell(text: str) -> None:

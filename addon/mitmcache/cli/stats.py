@@ -1,4 +1,4 @@
-"""`mitmcache stats`: how much is kept, of what, and how the bucket is."""
+"""`mitmcache stats`: how much is kept, of what, and how the bucket is; or what calls have used and cost."""
 
 import time
 from collections import Counter
@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from mitmcache.cli import words
+from mitmcache.cli import spent, words
 from mitmcache.cli.places import places
+from mitmcache.cli.session import session
 from mitmcache.cli.where import Where, away, command, opened
 from mitmcache.selection import EVERYTHING
 from mitmcache.store.base import StoreError
@@ -51,12 +52,33 @@ class Summary:
 
 @click.command()
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="So many models.")
+@click.option("--since", metavar="AGE", help="What calls have used and cost: in the last `12h`, `7d`, ...")
+@click.option("--by", type=click.Choice(spent.BYS), help="The same by model (the default), or another.")
 @click.option("--bucket", is_flag=True, help="Count what the bucket has, too: it is listed for that.")
 @click.option("--json", "for_programs", is_flag=True, help="All of it as one JSON object.")
 @places
 @command
-async def stats(confdir: str | None, said: Sequence[str], top: int, bucket: bool, for_programs: bool) -> None:
-    """Show how much is kept, of what, and what waits for its upload."""
+async def stats(
+    confdir: str | None,
+    said: Sequence[str],
+    top: int,
+    since: str | None,
+    by: str | None,
+    bucket: bool,
+    for_programs: bool,
+) -> None:
+    """Show how much is kept, of what, and what waits for its upload.
+
+    With --since or --by: the calls of the last time, and what they have used and cost. `billed` are those
+    that went upstream, `saved` those answered from the cache, `served` what callers got of both.
+    """
+    if since or by:
+        found = await spent.spent(session(confdir, said).settings.data_dir, since, by)
+        if for_programs:
+            words.as_json(spent.as_json(found))
+        else:
+            spent.show(found, since, top)
+        return
     now = time.time()
     async with opened(confdir, said) as where:
         known = await where.generations()

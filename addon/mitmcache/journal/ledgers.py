@@ -42,6 +42,10 @@ class Sums:
         for name in COLUMNS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
+    def less(self, other: "Sums") -> "Sums":
+        """What has come since."""
+        return Sums(*(getattr(self, name) - getattr(other, name) for name in COLUMNS))
+
     def as_json(self) -> dict[str, float]:
         return asdict(self)
 
@@ -91,7 +95,7 @@ class Ledgers:
 
 
 class Group(NamedTuple):
-    """What calls are told apart by. `hour` in Unix seconds, a multiple of HOUR."""
+    """What calls are added up by. `hour` in Unix seconds, a multiple of HOUR."""
 
     hour: int
     provider: str
