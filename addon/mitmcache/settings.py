@@ -15,7 +15,7 @@ from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
 from mitmcache.journal import rates
-from mitmcache.journal.prices import LISTED
+from mitmcache.journal.prices import LIKE
 from mitmcache.journal.rates import Rate
 from mitmcache.providers.base import Provider
 from mitmcache.providers.catalogue import user_host
@@ -200,6 +200,6 @@ def _policy(text: str) -> tuple[tuple[Rule, ...], tuple[Rate, ...]]:
         prices = document.get("prices")
         document = {name: value for name, value in document.items() if name != "prices"}
     try:
-        return rules.parse(document), rates.parse(prices, frozenset(LISTED))
+        return rules.parse(document), rates.parse(prices, frozenset(LIKE))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from corpus import body_of, entries
+from corpus import Entry, body_of, entries
 from mitmcache.exchange import Headers
+from mitmcache.providers.base import Dialect
 from mitmcache.providers.catalogue import find
 from providers.test_corpus import OWN, READERS, decoded, target
 
@@ -23,6 +24,11 @@ class Recorded:
     request_headers: Headers
     request: bytes = field(repr=False)
     documents: list[Any] = field(repr=False)
+    provider: str
+    host: str
+    operation: str
+    model: str
+    """As asked for."""
 
 
 @lru_cache
@@ -45,7 +51,19 @@ def _recorded() -> Iterator[Recorded]:
             _lower(entry["request"]["headers"]),
             body_of(entry["request"]),
             list(_documents(entry["stream_format"], body)),
+            found[0].name,
+            target(entry)[0],
+            found[1].operation,
+            _model(entry, found[1], target(entry)[2]),
         )
+
+
+def _model(entry: Entry, dialect: Dialect, path: str) -> str:
+    try:
+        asked = json.loads(body_of(entry["request"]))
+    except ValueError:
+        asked = None
+    return dialect.model(path, asked)
 
 
 def _lower(headers: list[list[str]]) -> Headers:

@@ -18,7 +18,7 @@ from mitmcache.exchange import Usage
 from mitmcache.journal import rates
 from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.rates import Rate
-from mitmcache.providers.catalogue import PROVIDERS
+from mitmcache.providers.catalogue import ALIASES, PROVIDERS
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, PriceCalculation, Provider
@@ -52,6 +52,8 @@ LISTED = {
 """Our names of the providers whose prices are listed, and the list's own. A subscription (ChatGPT's) and what
 runs at home have no price; a router that passes calls on to others (Hugging Face) has theirs."""
 
+LIKE = {**LISTED, **{short: LISTED[name] for short, name in ALIASES.items()}}
+"""What `like` of a rate may name."""
 KNOWN = 1024
 """Models of which it is remembered where they stand in the list, or that they do not."""
 MAX_NAME = 200
@@ -83,7 +85,7 @@ class Prices:
         if rate := rates.first(self._own, event.host, models):
             if not rate.like:
                 return rates.cost(rate, used)
-            provider = LISTED[rate.like]
+            provider = LIKE[rate.like]
         for model in models:
             if provider and (listed := self._find(provider, model)):
                 return _calculated(listed, event, used)

@@ -91,7 +91,7 @@ def _rate(name: str, entry: Any, providers: frozenset[str]) -> Rate:
         if not isinstance(value, str):
             raise ValueError(f"{name}: {condition} must be text, a glob, not {value!r}")
     if "like" in told:
-        if told["like"] not in providers:
+        if not isinstance(told["like"], str) or told["like"] not in providers:
             raise ValueError(f"{name}: like must be one of {', '.join(sorted(providers))}")
         if len(told) > 1:
             raise ValueError(f"{name}: like stands alone, without prices")
