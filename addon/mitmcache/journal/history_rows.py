@@ -4,8 +4,8 @@ import sqlite3
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, asdict, fields, replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
 
 import orjson
 
@@ -33,6 +33,9 @@ type Key = tuple[Group, str, bool]
 """Whom and what a row of `hours` is about, its ledger, and whether they were served."""
 
 _FIELDS = {each.name: each for each in fields(Event)}
+_COUNTS = tuple(each.name for each in fields(Usage))
+_TEXTS = tuple(name for name, value in get_type_hints(Event).items() if value is str)
+_UNSAID = dict.fromkeys(_TEXTS, "") | {"first_byte": None}
 _ROW = (
     *("id", "began", "word", "provider", "host", "model", "client", "ledger", "served"),
     *COLUMNS,
@@ -85,36 +88,45 @@ def drop_hours(db: sqlite3.Connection, before: float) -> None:
 
 def unpack(facts: bytes) -> Event | None:
     """None: another version's, which lacks something."""
-    told: dict[str, Any] = {name: value for name, value in orjson.loads(facts).items() if name in _FIELDS}
-    if any(name not in told and field.default is MISSING for name, field in _FIELDS.items()):
-        return None
-    known = {each.name for each in fields(Usage)}
+    told = {name: value for name, value in orjson.loads(facts).items() if name in _FIELDS}
     used, cost = told.get("usage"), told.get("cost")
-    told["usage"] = Usage(**{k: v for k, v in used.items() if k in known}) if used is not None else None
-    told["cost"] = Cost(**cost) if cost else None
-    told["differs"] = tuple(told["differs"])
-    return Event(**told)
+    if used is not None:
+        told["usage"] = Usage(**{name: used[name] for name in _COUNTS if name in used})
+    try:
+        told["cost"] = Cost(**cost) if cost else None
+        return Event(**{**_UNSAID, **told, "differs": tuple(told.get("differs", ()))})
+    except TypeError:
+        return None
 
 
 def _row(event: Event, sums: Sums) -> tuple[object, ...]:
-    facts = {name: getattr(event, name) for name in _FIELDS}
-    if event.usage:
-        facts["usage"] = {name: each for name, each in asdict(event.usage).items() if each is not None}
-    facts["cost"] = event.cost._asdict() if event.cost else None
     return (
         *(event.id, event.began, event.word, event.provider, event.host, event.model, event.client),
         *(event.ledger, event.served),
         *(getattr(sums, name) for name in COLUMNS),
-        orjson.dumps(facts),
+        orjson.dumps(event, default=_said, option=orjson.OPT_PASSTHROUGH_DATACLASS),
     )
+
+
+def _said(value: object) -> dict[str, Any]:
+    """What orjson is to write of an Event, Usage or Cost: only what is said, which is a third of it."""
+    if isinstance(value, Cost):
+        return value._asdict()
+    names = _FIELDS if isinstance(value, Event) else _COUNTS
+    told = ((name, getattr(value, name)) for name in names)
+    return {name: each for name, each in told if each not in (None, "", ())}
 
 
 def _bounded(event: Event) -> Event:
     """With no text that is longer than it need be, or is no text for a database."""
-    texts = {name: value for name in _FIELDS if isinstance(value := getattr(event, name), str)}
-    changed: dict[str, Any] = {name: _text(value) for name, value in texts.items()}
-    changed["differs"] = tuple(map(_text, event.differs[:MAX_PLACES]))
-    return replace(event, **changed)
+    changed: dict[str, Any] = {
+        name: _text(value)
+        for name in _TEXTS
+        if len(value := getattr(event, name)) > MAX_TEXT or not value.isascii()
+    }
+    if event.differs:
+        changed["differs"] = tuple(map(_text, event.differs[:MAX_PLACES]))
+    return replace(event, **changed) if changed else event
 
 
 def _text(value: str) -> str:

@@ -1,0 +1,146 @@
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journal.events import event
+from mitmcache.exchange import Usage
+from mitmcache.journal import history_rows as module
+from mitmcache.journal.event import Cost, Event
+from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, drop, drop_hours, keep, rows, unpack
+from mitmcache.journal.history_tables import open_history, recall
+from mitmcache.journal.ledgers import HOUR, OTHERS
+from mitmcache.store.schema import transaction
+
+FULL = event(
+    first_byte=None,
+    differs=("messages[0].content", "é"),
+    usage=Usage(input_tokens=11, output_tokens=0, audio_seconds=1.5),
+    cost=Cost(0.25, 0.5, 0.75, -0.125),
+    response_model="gpt-4o-2024-08-06",
+    service_tier="flex",
+)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(open_history(tmp_path)) as made:
+        yield made
+
+
+def kept(db: sqlite3.Connection) -> list[Event]:
+    return [each for _, each in rows(db.execute("SELECT number, facts FROM calls ORDER BY number"))]
+
+
+def add(db: sqlite3.Connection, *events: Event) -> None:
+    with transaction(db):
+        keep(db, events)
+
+
+@pytest.mark.parametrize("told", [FULL, event(), event(usage=Usage()), event(status=0, error="reset")])
+def test_a_call_comes_back_as_it_was(db: sqlite3.Connection, told: Event) -> None:
+    add(db, told)
+    assert kept(db) == [told]
+
+
+def test_what_another_version_has_kept_is_read_as_far_as_it_goes(db: sqlite3.Connection) -> None:
+    add(db, FULL)
+    facts: dict[str, Any] = orjson.loads(db.execute("SELECT facts FROM calls").fetchone()[0])
+    newer = facts | {"more": 1, "usage": {**facts["usage"], "smells": 2}}
+    assert unpack(orjson.dumps(newer)) == FULL
+    assert unpack(orjson.dumps({name: facts[name] for name in facts if name != "began"})) is None
+    assert unpack(orjson.dumps(facts | {"cost": {"total": 1}})) is None
+
+
+HOSTILE = st.text(st.characters(), max_size=3 * MAX_TEXT)
+
+
+@given(HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=80))
+def test_names_of_strangers_are_cut_and_made_text(model: str, client: str, places: list[str]) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        for statement in module_tables():
+            db.execute(statement)
+        keep(db, [event(model=model, client=client, agent=model, differs=tuple(places))])
+        [found] = kept(db)
+    assert found.model == model[:MAX_TEXT].encode("utf-8", "replace").decode()
+    assert len(found.client) <= MAX_TEXT and len(found.differs) <= module.MAX_PLACES
+
+
+def module_tables() -> list[str]:
+    from mitmcache.journal import history_tables
+
+    return history_tables._TABLES.strip().removesuffix(";").split(";\n")
+
+
+def test_calls_are_added_up_by_hour_whom_and_what(db: sqlite3.Connection) -> None:
+    add(db, FULL, replace(FULL, id="2"), replace(FULL, model="other"))
+    add(db, FULL, replace(FULL, began=FULL.began + HOUR))
+    found = db.execute(
+        "SELECT hour, model, calls, input_tokens, dollars FROM hours ORDER BY hour, model DESC"
+    )
+    hour = FULL.began // HOUR * HOUR
+    assert found.fetchall() == [
+        (hour, "other", 1, 11, 0.75),
+        (hour, "gpt-4o", 3, 33, 2.25),
+        (hour + HOUR, "gpt-4o", 1, 11, 0.75),
+    ]
+
+
+def test_how_long_whole_answers_took_is_counted_for_hits_and_misses(db: sqlite3.Connection) -> None:
+    hit = replace(FULL, word="HIT", dialled=False, duration=0.001)
+    add(
+        db,
+        hit,
+        replace(hit, duration=0.0011),
+        replace(FULL, duration=BOUNDS[-1] + 1),
+        replace(FULL, status=500),
+    )
+    found = db.execute("SELECT kind, bound, calls FROM latencies ORDER BY kind, bound").fetchall()
+    assert found == [("hit", 0, 1), ("hit", 1, 1), ("miss", len(BOUNDS), 1)]
+
+
+def test_ten_thousand_names_in_an_hour_take_a_bounded_number_of_rows(db: sqlite3.Connection) -> None:
+    for start in range(0, 10_000, 1000):
+        add(db, *(event(model=f"made-{n}", client=f"10.0.0.{n % 7}") for n in range(start, start + 1000)))
+    add(db, event(model="made-1", client="10.0.0.1"))
+    query = "SELECT count(*), sum(calls) FROM hours"
+    number, calls = db.execute(query).fetchone()
+    assert number <= module.MAX_GROUPS + 1 and calls == 10_001
+    others = db.execute("SELECT calls FROM hours WHERE model = ?", (OTHERS,)).fetchall()
+    assert others == [(10_000 - module.MAX_GROUPS,)]
+
+
+def test_calls_are_dropped_by_age_and_by_number_and_it_is_noted_until_when(db: sqlite3.Connection) -> None:
+    add(db, *(event(id=str(n), began=float(n)) for n in range(10)))
+    with transaction(db):
+        drop(db, 3.0, 100)
+    assert [each.id for each in kept(db)] == list("3456789")
+    assert recall(db, "dropped") == 2.0
+    with transaction(db):
+        drop(db, 0.0, 4)
+    assert [each.id for each in kept(db)] == list("6789")
+    assert recall(db, "dropped") == 5.0
+    with transaction(db):
+        drop(db, 0.0, 4)
+    assert len(kept(db)) == 4 and recall(db, "dropped") == 5.0
+
+
+def test_hours_are_dropped_by_age_and_by_number(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(db, *(event(began=float(n * HOUR)) for n in range(10)))
+    with transaction(db):
+        drop_hours(db, 2.0 * HOUR)
+    assert db.execute("SELECT min(hour) FROM hours").fetchone() == (2 * HOUR,)
+    assert db.execute("SELECT min(hour) FROM latencies").fetchone() == (2 * HOUR,)
+    monkeypatch.setattr(module, "MAX_HOURS", 3)
+    with transaction(db):
+        drop_hours(db, 0.0)
+    assert db.execute("SELECT min(hour), count(*) FROM hours").fetchone() == (7 * HOUR, 3)
