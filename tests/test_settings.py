@@ -7,6 +7,7 @@ import pytest
 from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
+from mitmcache.journal.rates import Rate
 from mitmcache.settings import OPTIONS, BadOption, WebSocket, parse
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
@@ -23,7 +24,8 @@ def test_the_defaults() -> None:
     assert (settings.ttl, settings.max_body, settings.memory) == (86400, 64 * 2**20, 256 * 2**20)
     assert (settings.disk, settings.scope, settings.mode) == (10 * 2**30, Scope.CREDENTIAL, Mode.LIVE)
     assert (settings.serve, settings.websocket) == (Serve.ALL, WebSocket.REFUSE)
-    assert (settings.hosts, settings.policy) == ((), ())
+    assert (settings.hosts, settings.policy, settings.prices) == ((), (), ())
+    assert settings.history == 30 * 86400
 
 
 def test_every_option_has_a_name_of_ours_and_a_help() -> None:
@@ -46,6 +48,9 @@ def test_every_option_has_a_name_of_ours_and_a_help() -> None:
         *(("llm_serve", serve.value, serve) for serve in Serve),
         *(("llm_websocket", what.value, what) for what in WebSocket),
         ("llm_hosts", " , ", ()),
+        ("llm_history", "90d", 90 * 86400),
+        ("llm_history", "0", math.inf),
+        ("llm_history", "Off", 0.0),
         ("llm_data_dir", "/tmp/elsewhere", Path("/tmp/elsewhere")),
         ("llm_data_dir", "~/cache", Path.home() / "cache"),
     ],
@@ -99,6 +104,7 @@ def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
         ("llm_serve", "mine", "'mine' is none of all, earlier-runs"),
         ("llm_websocket", "426", "'426' is none of refuse, pass"),
         ("llm_mode", "on", "'on' is none of live, offline, refresh, off"),
+        ("llm_history", "long", "'long' is not a duration"),
         ("llm_hosts", "llm.corp.example", "HOST[:PORT]=PROVIDER"),
         ("llm_hosts", "a.example=openai, b.example=nobody", "'b.example=nobody' names no provider"),
         ("llm_data_dir", "~nobody-of-this-name/x", "home"),
@@ -120,6 +126,16 @@ def test_a_policy_file_is_read(tmp_path: Path) -> None:
     assert value("llm_policy", str(file)) == (Rule(model="m-*", ttl=604800), Rule(skip=True))
 
 
+def test_prices_stand_beside_the_rules(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        'prices:\n  - match: {model: "m-*"}\n    input: 0.5\n  - host: llm.example\n    like: azure\n'
+    )
+    parsed = parse({**DEFAULTS, "llm_policy": str(file)}, {})
+    assert parsed.prices == (Rate(model="m-*", input=0.5), Rate(host="llm.example", like="azure"))
+    assert parsed.policy == ()
+
+
 def test_an_empty_policy_file_has_no_rules(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("# none yet\n")
@@ -133,6 +149,8 @@ def test_an_empty_policy_file_has_no_rules(tmp_path: Path) -> None:
         pytest.param(b"rules:\n  - skip: true\n    skip: false\n", "is not YAML", id="a key twice"),
         pytest.param(b"\xff", "utf-8", id="no UTF-8"),
         pytest.param(b"rules:\n  - ttl: soon\n", "rule 1: 'soon' is not a duration", id="a bad rule"),
+        pytest.param(b"prices:\n  - input: dear\n", "price 1: input must be US dollars", id="a bad price"),
+        pytest.param(b"price: []", "unknown field 'price'", id="a field that nobody knows"),
         pytest.param(b"? [1]\n: x\nrules: []", "unknown field", id="a key that is no text"),
     ],
 )

@@ -1,9 +1,10 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from addons.conftest import Clock, MakeRig
-from addons.flows import Rig, flow, flow_of, reply_of, response
+from addons.flows import Rig, configured, flow, flow_of, reply_of, response
 from exchanges import Exchange
 from exchanges.openai import CHAT, CHAT_STREAM
 from mitmcache.addons.journaling import AGENT, Journaling
@@ -123,6 +124,20 @@ async def test_a_hits_head_is_there_when_it_is_found(rig: Rig, clock: Clock) -> 
     await rig.call(asked)
     hit = (await heard.all())[1]
     assert (hit.decided, hit.first_byte, hit.duration) == (1.0, 2.0, 2.0)
+
+
+async def test_a_policy_file_changes_the_price_of_later_calls(rig: Rig, tmp_path: Path) -> None:
+    heard, file = Heard(rig), tmp_path / "policy.yaml"
+    await rig.call(flow_of(CHAT), response(ANSWER, JSON))
+    before = (await heard.only()).cost
+    file.write_text("prices: [{input: 1000000, output: 0}]")
+    rig.options.update(llm_policy=str(file))
+    for addon in rig.pipeline:
+        configured(rig.manager, addon, "llm_policy")
+    await rig.call(flow_of(CHAT))
+    _, hit = await heard.all()
+    assert before and before.total < 1
+    assert hit.cost and hit.cost.total == 11.0 and hit.ledger == "saved"
 
 
 async def test_what_is_no_llm_call_is_not_told(rig: Rig) -> None:

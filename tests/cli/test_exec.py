@@ -21,6 +21,30 @@ from mitmcache.cli import exec as module
             {"bypassed": {"store": 4, "skip": 2, "off": 1}},
             "0 hits, 0 misses, 3 not cached (store), 1 not cached (off)",
         ),
+        (
+            {"ledgers": {"saved": {"calls": 1, "input_tokens": 5, "dollars": 1.0}}},
+            {
+                "hits": 2,
+                "ledgers": {"saved": {"calls": 3, "input_tokens": 1000, "output_tokens": 5, "dollars": 1.25}},
+            },
+            "2 hits, 0 misses, 1,000 tokens and $0.25 saved",
+        ),
+        (
+            {},
+            {
+                "hits": 3,
+                "ledgers": {"saved": {"calls": 3, "dollars": 0.5, "unknown_usage": 1, "unknown_price": 2}},
+            },
+            "3 hits, 0 misses, 0 tokens and $0.50 + 2 calls of unknown price saved",
+        ),
+        (
+            {"ledgers": None},
+            {
+                "hits": 1,
+                "ledgers": {"saved": {"calls": 1, "unknown_usage": 1, "unknown_price": 1}, "more": {}},
+            },
+            "1 hit, 0 misses, 1 call of unknown price saved",
+        ),
         ({"hits": 5}, {"hits": 1}, "the proxy has been restarted, so hits and misses are not known"),
         ({}, None, "the proxy does not answer any more, so hits and misses are not known"),
         (None, {}, "the proxy does not answer any more, so hits and misses are not known"),

@@ -74,6 +74,7 @@ def told(stderr: str) -> str:
     return [line for line in stderr.splitlines() if line.startswith("mitmcache: ")][-1]
 
 
+SAVED = "12 tokens and $0.0000031 saved"
 CLIENTS = ["python", *filter(shutil.which, ["curl", "wget", "java"])]
 
 
@@ -84,12 +85,12 @@ def test_the_second_run_of_a_program_is_a_hit(anna: User, client: str, word: str
     assert [done.returncode for done in runs] == [0, 0], [done.stderr for done in runs]
     assert [told(done.stderr) for done in runs] == [
         "mitmcache: 0 hits, 1 miss",
-        "mitmcache: 1 hit, 0 misses",
+        f"mitmcache: 1 hit, 0 misses, {SAVED}",
     ]
     assert runs[0].stdout == runs[1].stdout != ""
     assert len(anna.upstream.seen) == 1
     if client != "java":  # the JVM tells that it has picked up its options
-        assert runs[1].stderr.splitlines() == ["mitmcache: 1 hit, 0 misses"]
+        assert runs[1].stderr.splitlines() == [f"mitmcache: 1 hit, 0 misses, {SAVED}"]
     assert not anna.processes() and not list((anna.home / "tmp").iterdir())
 
 
@@ -109,12 +110,12 @@ def test_the_proxy_that_runs_is_used_and_stays(anna: User, word: str) -> None:
         runs = [anna.run("exec", "--", *command) for _ in range(2)]
         assert [told(done.stderr) for done in runs] == [
             "mitmcache: 0 hits, 1 miss",
-            "mitmcache: 1 hit, 0 misses",
+            f"mitmcache: 1 hit, 0 misses, {SAVED}",
         ]
         assert {done.stdout.splitlines()[0] for done in runs} == {proxy.url}
         offline = anna.run("exec", "--mode", "offline", "--", *command)
         assert offline.stdout.splitlines()[0] != proxy.url
-        assert told(offline.stderr) == "mitmcache: 1 hit, 0 misses"
+        assert told(offline.stderr) == f"mitmcache: 1 hit, 0 misses, {SAVED}"
         assert proxy.stats()["hits"] == 1
     assert anna.run("env").returncode == 1
 

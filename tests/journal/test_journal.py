@@ -72,6 +72,40 @@ async def test_a_known_answer_is_not_read_again_but_another_version_of_it_is() -
     assert {each.usage for each in told.events} == {told.events[0].usage} != {None}
 
 
+async def test_what_an_answer_says_of_itself_is_told_of_its_hits_too() -> None:
+    journal, told = Journal(lambda event, used: COST), Told()
+    journal.listen(told)
+    named = Reply(200, REPLY.headers, b'{"model":"gpt-4o-2024","service_tier":"flex",' + USED[1:])
+    for number in range(2):
+        journal.note(event(id=str(number)), named, VERSION)
+        await journal.flush(DEADLINE)
+    assert [(each.response_model, each.service_tier) for each in told.events] == [("gpt-4o-2024", "flex")] * 2
+
+
+async def test_other_prices_hold_from_then_on_for_known_answers_too() -> None:
+    journal, told = Journal(lambda event, used: COST), Told()
+    journal.listen(told)
+    for number, price in enumerate([COST, COST._replace(total=9.0), None]):
+        journal.price_by(lambda event, used, price=price: price)  # type: ignore[misc]
+        journal.note(event(id=str(number)), REPLY, VERSION)
+        await journal.flush(DEADLINE)
+    assert [each.cost for each in told.events] == [COST, COST._replace(total=9.0), None]
+    assert {each.usage for each in told.events} == {told.events[0].usage} != {None}
+
+
+async def test_a_price_that_changes_while_a_reply_is_read_is_not_remembered() -> None:
+    def change(event: Event, used: Usage) -> Cost:
+        journal.price_by(lambda event, used: None)
+        return COST
+
+    journal, told = Journal(change), Told()
+    journal.listen(told)
+    for number in range(2):
+        journal.note(event(id=str(number)), REPLY, VERSION)
+        await journal.flush(DEADLINE)
+    assert [each.cost for each in told.events] == [COST, None]
+
+
 async def test_who_hears_and_fails_does_not_keep_others_from_hearing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

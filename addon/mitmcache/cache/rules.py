@@ -68,7 +68,7 @@ def parse(document: Any) -> tuple[Rule, ...]:
     """The rules of a parsed YAML document. Raises ValueError that names the rule and the field."""
     entries = document.get("rules") if isinstance(document, Mapping) else document
     if isinstance(document, Mapping) and (unknown := sorted(set(document) - {"rules"}, key=str)):
-        raise ValueError(f"unknown field {unknown[0]!r}; the file is a list under `rules:`")
+        raise ValueError(f"unknown field {unknown[0]!r}; the file has lists under `rules:` and `prices:`")
     if entries is None:
         return ()
     if not isinstance(entries, list):

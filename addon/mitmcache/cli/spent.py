@@ -37,10 +37,11 @@ async def spent(folder: Path, since: str | None, by: str | None) -> Spent:
     except ValueError as error:
         raise Wrong(f"--since: {error}") from None
     until = time.time()
+    start = until - seconds if seconds else 0.0
     chosen = next((each for each in BYS if each == by), BYS[0])
     history = History(folder, 0)
     try:
-        groups = await history.sums(until - seconds if seconds else 0.0, until, chosen)
+        groups = await history.sums(start, until, chosen)
     finally:
         await history.close(CLOSE)
     total = Ledgers()
@@ -48,7 +49,7 @@ async def spent(folder: Path, since: str | None, by: str | None) -> Spent:
         total.join(each.ledgers)
     if chosen not in ("day", "hour"):
         groups.sort(key=lambda each: -_calls(each.ledgers))
-    return Spent(chosen, until - seconds, until, total, groups)
+    return Spent(chosen, start, until, total, groups)
 
 
 def as_json(found: Spent) -> dict[str, Any]:
@@ -63,12 +64,12 @@ def as_json(found: Spent) -> dict[str, Any]:
 
 
 def show(found: Spent, since: str | None, top: int) -> None:
-    total = found.total
+    total, span = found.total, f"in the last {since or SINCE}" if found.since else "in all"
     if not found.groups:
-        click.echo(f"no calls in the last {since or SINCE}")
+        click.echo(f"no calls {span}")
         return
     share = f", {total.hit_ratio:.1%} hits" if total.hit_ratio is not None else ""
-    click.echo(f"the last {since or SINCE}: {words.count(total.served.calls, 'call')} served{share}")
+    click.echo(f"{span}: {words.count(total.served.calls, 'call')} served{share}")
     for name in ("billed", "served", "saved"):
         click.echo(f"{name:6}  {_line(getattr(total, name))}")
     if total.billed.cache_savings:

@@ -52,7 +52,9 @@ class Summary:
 
 @click.command()
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="So many models.")
-@click.option("--since", metavar="AGE", help="What calls have used and cost: in the last `12h`, `7d`, ...")
+@click.option(
+    "--since", metavar="AGE", help="What calls have used and cost: in the last `12h`, `7d`; `0`: in all."
+)
 @click.option("--by", type=click.Choice(spent.BYS), help="The same by model (the default), or another.")
 @click.option("--bucket", is_flag=True, help="Count what the bucket has, too: it is listed for that.")
 @click.option("--json", "for_programs", is_flag=True, help="All of it as one JSON object.")
