@@ -145,18 +145,12 @@ def counted(reply: Recorded) -> Any:
 
 
 def first_said(reply: Recorded, *names: str) -> list[str]:
-    values = []
+    said = []
     for document in reply.documents:
-        for holder in raw_holders(document):
-            values += [holder[name] for name in names if isinstance(holder.get(name), str) and holder[name]]
-    return values
-
-
-def raw_holders(document: Any) -> list[dict[str, Any]]:
-    if not isinstance(document, dict):
-        return []
-    inner = [document.get(name) for name in ("response", "message", "interaction")]
-    return [document, *(each for each in inner if isinstance(each, dict))]
+        told = document if isinstance(document, dict) else {}
+        for holder in (told, *map(told.get, ("response", "message", "interaction"))):
+            said += [holder.get(name) for name in names] if isinstance(holder, dict) else []
+    return [word for word in said if isinstance(word, str) and word]
 
 
 def oracle(reply: Recorded) -> float | None:
