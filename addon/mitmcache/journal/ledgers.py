@@ -39,8 +39,17 @@ class Sums:
     unknown_price: int = 0
 
     def add(self, other: "Sums") -> None:
-        for name in COLUMNS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # one by one: this is done for every call, on the event loop
+        self.calls += other.calls
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cache_read_input_tokens += other.cache_read_input_tokens
+        self.cache_creation_input_tokens += other.cache_creation_input_tokens
+        self.reasoning_output_tokens += other.reasoning_output_tokens
+        self.dollars += other.dollars
+        self.cache_savings += other.cache_savings
+        self.unknown_usage += other.unknown_usage
+        self.unknown_price += other.unknown_price
 
     def less(self, other: "Sums") -> "Sums":
         """What has come since."""
