@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from journal.events import event
@@ -63,6 +63,7 @@ HOSTILE = st.text(st.characters(), max_size=3 * MAX_TEXT)
 
 
 @given(HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=80))
+@example("\ud800", "\udfff" * 300, ["\ud800", "é" * 300])
 def test_names_of_strangers_are_cut_and_made_text(model: str, client: str, places: list[str]) -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         for statement in module_tables():

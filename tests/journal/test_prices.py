@@ -106,10 +106,19 @@ def test_the_model_that_answered_is_priced_and_else_the_one_asked_for() -> None:
     assert Prices().price(asked(**azure, model="my-deployment"), CHAT) is None
 
 
+NOVA = "amazon.nova-lite-v1:0"
 UNKNOWN = [
     ("a model that nobody has", asked(model="no-such-model"), CHAT),
     ("no model", asked(model=""), CHAT),
-    ("a name as long as a book", asked(model="gpt-4o" * MAX_NAME), CHAT),
+    (
+        "a name as long as a book",
+        asked(
+            provider="aws.bedrock",
+            host="bedrock-runtime.us-east-1.amazonaws.com",
+            model=NOVA + "x" * MAX_NAME,
+        ),
+        CHAT,
+    ),
     ("a provider that runs at home", asked(provider="ollama", host="localhost:11434", model="llama3"), CHAT),
     ("OpenAI's protocol at another host", asked(host="llm.corp.example"), CHAT),
     ("more cached than read", asked(), Usage(10, 1, 11)),
@@ -144,6 +153,11 @@ KNOWN_CASES = [
         asked(provider="anthropic", host="api.anthropic.com", model="claude-sonnet-4-5"),
         Usage(input_tokens=0, output_tokens=0, web_searches=1),
     ),
+    (
+        "a name, by its beginning",
+        asked(provider="aws.bedrock", host="bedrock-runtime.us-east-1.amazonaws.com", model=NOVA + "x"),
+        CHAT,
+    ),
     ("a host's own port", asked(host="api.openai.com:443"), CHAT),
 ]
 
@@ -152,6 +166,12 @@ KNOWN_CASES = [
 def test_what_can_be_priced_is(call: Event, used: Usage) -> None:
     cost = Prices().price(call, used)
     assert cost and cost.total > 0
+
+
+def test_audio_that_is_paid_by_the_hour_is_not_paid_by_the_token_too() -> None:
+    voxtral = asked(provider="mistral_ai", host="api.mistral.ai", model="voxtral-small-latest")
+    told = Prices().price(voxtral, Usage(384, 0, audio_input_tokens=375, audio_seconds=4.0))
+    assert told and told == Prices().price(voxtral, Usage(9, 0, audio_seconds=4.0))
 
 
 def test_a_free_model_costs_nothing_which_is_known() -> None:
