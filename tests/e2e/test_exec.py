@@ -118,6 +118,10 @@ def test_the_proxy_that_runs_is_used_and_stays(anna: User, word: str) -> None:
         assert told(offline.stderr) == f"mitmcache: 1 hit, 0 misses, {SAVED}"
         assert proxy.stats()["hits"] == 1
     assert anna.run("env").returncode == 1
+    spent = anna.run("stats", "--since", "1h", "--set", f"llm_data_dir={anna.data}").stdout.splitlines()
+    # of all three runs, and of both proxies, which have ended
+    assert spent[0] == "in the last 1h: 3 calls served, 66.7% hits"
+    assert spent[3].startswith("saved   2 calls") and "unknown" not in "".join(spent)
 
 
 def test_offline_never_dials(anna: User, word: str) -> None:
