@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, get_type_hints
 
 import orjson
@@ -32,10 +33,13 @@ BOUNDS = (
 type Key = tuple[Group, str, bool]
 """Whom and what a row of `hours` is about, its ledger, and whether they were served."""
 
-_FIELDS = {each.name: each for each in fields(Event)}
+_FIELDS = tuple(each.name for each in fields(Event))
 _COUNTS = tuple(each.name for each in fields(Usage))
 _TEXTS = tuple(name for name, value in get_type_hints(Event).items() if value is str)
-_UNSAID = dict.fromkeys(_TEXTS, "") | {"first_byte": None}
+_facts_of, _counts_of = attrgetter(*_FIELDS), attrgetter(*_COUNTS)
+_texts_of, _amounts_of = attrgetter(*_TEXTS), attrgetter(*COLUMNS)
+_LACKING = object()
+_UNSAID = dict.fromkeys(_FIELDS, _LACKING) | dict.fromkeys(_TEXTS, "") | {"first_byte": None}
 _ROW = (
     *("id", "began", "word", "provider", "host", "model", "client", "ledger", "served"),
     *COLUMNS,
@@ -88,42 +92,43 @@ def drop_hours(db: sqlite3.Connection, before: float) -> None:
 
 def unpack(facts: bytes) -> Event | None:
     """None: another version's, which lacks something."""
-    told = {name: value for name, value in orjson.loads(facts).items() if name in _FIELDS}
-    used, cost = told.get("usage"), told.get("cost")
-    if used is not None:
-        told["usage"] = Usage(**{name: used[name] for name in _COUNTS if name in used})
     try:
+        told = {name: value for name, value in orjson.loads(facts).items() if name in _UNSAID}
+        used, cost = told.get("usage"), told.get("cost")
+        if used is not None:
+            told["usage"] = Usage(**{name: used[name] for name in _COUNTS if name in used})
         told["cost"] = Cost(**cost) if cost else None
-        return Event(**{**_UNSAID, **told, "differs": tuple(told.get("differs", ()))})
-    except TypeError:
+        told["differs"] = tuple(told.get("differs", ()))
+        return Event(**{name: value for name, value in (_UNSAID | told).items() if value is not _LACKING})
+    except (TypeError, ValueError):
         return None
 
 
 def _row(event: Event, sums: Sums) -> tuple[object, ...]:
-    return (
-        *(event.id, event.began, event.word, event.provider, event.host, event.model, event.client),
-        *(event.ledger, event.served),
-        *(getattr(sums, name) for name in COLUMNS),
-        orjson.dumps(event, default=_said, option=orjson.OPT_PASSTHROUGH_DATACLASS),
-    )
+    facts: dict[str, Any] = _spoken(_FIELDS, _facts_of(event))
+    if event.usage:
+        facts["usage"] = _spoken(_COUNTS, _counts_of(event.usage))
+    if event.cost:
+        facts["cost"] = event.cost._asdict()
+    head = (event.id, event.began, event.word, event.provider, event.host, event.model, event.client)
+    return (*head, event.ledger, event.served, *_amounts_of(sums), orjson.dumps(facts))
 
 
-def _said(value: object) -> dict[str, Any]:
-    """What orjson is to write of an Event, Usage or Cost: only what is said, which is a third of it."""
-    if isinstance(value, Cost):
-        return value._asdict()
-    names = _FIELDS if isinstance(value, Event) else _COUNTS
-    told = ((name, getattr(value, name)) for name in names)
-    return {name: each for name, each in told if each not in (None, "", ())}
+def _spoken(names: Sequence[str], values: Iterable[object]) -> dict[str, Any]:
+    """Only what is said, which is a third of it."""
+    return {
+        name: value
+        for name, value in zip(names, values, strict=True)
+        if value is not None and value != "" and value != ()
+    }
 
 
 def _bounded(event: Event) -> Event:
     """With no text that is longer than it need be, or is no text for a database."""
-    changed: dict[str, Any] = {
-        name: _text(value)
-        for name in _TEXTS
-        if len(value := getattr(event, name)) > MAX_TEXT or not value.isascii()
-    }
+    texts: tuple[str, ...] = _texts_of(event)
+    changed: dict[str, Any] = {}
+    if max(map(len, texts)) > MAX_TEXT or not "".join(texts).isascii():
+        changed |= zip(_TEXTS, map(_text, texts), strict=True)
     if event.differs:
         changed["differs"] = tuple(map(_text, event.differs[:MAX_PLACES]))
     return replace(event, **changed) if changed else event
@@ -136,7 +141,7 @@ def _text(value: str) -> str:
 def _roll(db: sqlite3.Connection, rolled: dict[Key, Sums]) -> None:
     counts: dict[int, int] = {}
     for (group, ledger, served), sums in rolled.items():
-        amounts = [getattr(sums, name) for name in COLUMNS]
+        amounts = _amounts_of(sums)
         if db.execute(_ADD, (*amounts, *group, ledger, served)).rowcount:
             continue
         if group.hour not in counts:
