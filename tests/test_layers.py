@@ -20,6 +20,7 @@ ARROWS = {
     "purge": {"cache", "purge", "selection", "store"},
     "wire": {"wire"},
     "providers": {"providers", "reasons", "wire"},
+    "metrics": {"cache", "exchange", "journal", "keeper", "metrics", "store", "stores", "tally"},
     "exchange": {"providers", "reasons"},
     "cache": {"cache", "exchange", "providers", "reasons", "selection", "units", "wire"},
     "store": {"selection", "store"},

@@ -1,6 +1,7 @@
 """What a real bucket behind them does is tested end to end."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,15 @@ async def test_nothing_is_served_while_it_is_not_known_what_was_purged(
     assert [line.levelno for line in caplog.records] == [logging.WARNING]
     assert "nothing is served from the cache for now" in caplog.text
     await again.close(5)
+
+
+async def test_which_tiers_are_down(tmp_path: Path) -> None:
+    made = stores(tmp_path, llm_store="s3://bucket/prefix")
+    assert made.disk and made.bucket
+    stats = await made.disk.stats()
+    assert made.down(stats) == frozenset()
+    assert made.down(None) == {"disk"}
+    assert made.down(replace(stats, failing=True)) == {"disk"}
+    made.bucket._breaker.trip(0.0)
+    assert made.down(stats) == {"bucket"}
+    await made.close(0.1)

@@ -32,17 +32,14 @@ logger = logging.getLogger(__name__)
 
 INLINE = 16 * 1024
 """Bytes of request and reply that are packed and digested on the loop, in half a millisecond or so."""
-MAX_WAITING = 4096
-"""Replies; their bytes are bounded by the budget."""
+MAX_WAITING = 4096  # replies; their bytes are bounded by the budget
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A reply that may be kept. `judged`: already admitted. `clean_end`: see `admit.admit`.
-
-    `charged` is what the budget holds for it, `expires` in Unix seconds, 0 for never. With a `spool`, the
-    body is there and not in the reply. `tags` and `generation` are the record's.
-    """
+    """A reply that may be kept. `judged`: already admitted. `clean_end`: see `admit.admit`. `charged` is
+    what the budget holds for it, `expires` in Unix seconds, 0 for never. With a `spool`, the body is there
+    and not in the reply. `tags` and `generation` are the record's."""
 
     key: str
     call: Call
@@ -124,6 +121,10 @@ class Keeper:
         self._plain = _Lane(self._make_plain)
         self._large = _Lane(self._make_large)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._plain.waiting) + len(self._large.waiting)
+
     def tap(self, *, kept: bool = True) -> Tap[Spool]:
         """For one stream. What is not to be kept stays in memory."""
         spool: Callable[[], Spool | None] = self._desk.spools.open if self._desk and kept else nowhere
@@ -131,7 +132,7 @@ class Keeper:
 
     def offer(self, candidate: Candidate) -> None:
         """Takes the candidate, or counts it as dropped. Returns at once."""
-        if len(self._plain.waiting) + len(self._large.waiting) >= MAX_WAITING:
+        if self.waiting >= MAX_WAITING:
             self._drop(candidate, Reason.QUEUE_FULL)
             return
         pending = self._pending.setdefault(candidate.key, _Pending(asyncio.Event()))

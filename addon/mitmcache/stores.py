@@ -15,6 +15,7 @@ from mitmcache.store.location import NOTED
 from mitmcache.store.memory import MemoryStore
 from mitmcache.store.names import Names
 from mitmcache.store.r2 import R2Store
+from mitmcache.store.rows import DiskStats
 from mitmcache.store.seal import Seal
 from mitmcache.store.sole import Sole
 from mitmcache.store.tiers import Tiers
@@ -80,6 +81,14 @@ class Stores:
                 generation = self.purger.current.number(selection)
                 removed = await self.disk.remove(selection, generation=generation)
         return removed
+
+    def down(self, disk: DiskStats | None) -> frozenset[str]:
+        """The tiers that answers should be in, and that cannot be used, or not all of it; by the disk's
+        statistics."""
+        failing = disk is None or disk.failing
+        bucket = self.bucket is not None and self.bucket.is_left_alone
+        paused = self.uploads is not None and bool(self.uploads.statistics()["paused"])
+        return frozenset((["disk"] if failing else []) + (["bucket"] if bucket or paused else []))
 
     async def statistics(self) -> dict[str, object]:
         """What is stored, counting all that has been accepted so far, and what still has to be uploaded."""

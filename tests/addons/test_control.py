@@ -52,7 +52,7 @@ async def test_it_says_what_it_has_done(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/healthz", "/stats"])
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/stats"])
 async def test_nothing_can_be_changed_by_it(rig: Rig, method: str, path: str) -> None:
     asked = await rig.call(flow(method, f"http://llm.cache{path}", b""))
     assert asked.response and asked.response.status_code == 405

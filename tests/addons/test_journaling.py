@@ -158,3 +158,11 @@ async def test_nothing_of_prompt_or_answer_is_told(rig: Rig, exchange: Exchange)
     await rig.call(flow_of(exchange), reply_of(exchange))
     told = repr(await heard.only())
     assert "hello" not in told.lower() and "sk-" not in told
+
+
+async def test_the_time_that_a_request_took_to_come_is_told_apart(rig: Rig, clock: Clock) -> None:
+    heard, asked = Heard(rig), flow_of(CHAT)
+    asked.request.timestamp_start, asked.request.timestamp_end = clock.now - 3, clock.now - 2
+    await rig.call(asked, response(ANSWER, JSON))
+    told = await heard.only()
+    assert (told.received, told.decided, told.duration) == (1.0, 2.0, 3.0)

@@ -175,3 +175,13 @@ async def test_without_listeners_nothing_is_kept() -> None:
     journal.note(event(), REPLY)
     await journal.flush(DEADLINE)
     assert not journal._waiting and journal._telling is None
+
+
+async def test_what_waits_to_be_told_is_counted() -> None:
+    journal, told = Journal(), Told()
+    journal.listen(told)
+    journal.note(event(), REPLY)
+    journal.note(event())
+    assert journal.waiting == (2, len(USED))
+    await journal.flush(DEADLINE)
+    assert journal.waiting == (0, 0)

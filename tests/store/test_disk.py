@@ -6,8 +6,8 @@ import pytest
 
 from mitmcache.store.base import Entry, StoreError
 from mitmcache.store.blobs import INLINE_BYTES, Blobs
-from mitmcache.store.disk import DiskStats, DiskStore
-from mitmcache.store.rows import File
+from mitmcache.store.disk import DiskStore
+from mitmcache.store.rows import DiskStats, File
 from mitmcache.store.tables import ROW_OVERHEAD
 from store.helpers import Clock, OpenDisk, file_events, files, locked, names, query
 from store.samples import belongs, entry, key

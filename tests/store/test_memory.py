@@ -148,3 +148,12 @@ async def test_the_bytes_are_those_of_what_is_kept_and_never_over_the_bound(
     blobs = [blob for n in range(10) if (blob := await store.get(key(n))) is not None]
     assert store.bytes == sum(64 + len(blob) + ENTRY_OVERHEAD for blob in blobs)
     assert len(store) == len(blobs)
+
+
+async def test_lookups_and_evictions_are_counted() -> None:
+    store = MemoryStore(5 * COST)
+    for n in range(7):
+        store.put(entry(n))
+    await store.delete(key(6))
+    assert await kept(store, range(7)) == [2, 3, 4, 5]
+    assert (store.hits, store.misses, store.evicted) == (4, 3, 2)

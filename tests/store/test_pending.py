@@ -230,3 +230,13 @@ def test_in_a_burst_a_batch_waits_until_it_is_full_or_somebody_waits_for_it(
             queue.close()
     writer.join(10)
     assert taken == [expected]
+
+
+def test_what_waits_is_counted_until_it_is_written() -> None:
+    queue = pending(puts=2)
+    count, size = queue.waiting
+    assert count == 2 and size > 2000
+    queue.take(0)
+    assert queue.waiting == (count, size)
+    queue.done()
+    assert queue.waiting == (0, 0)

@@ -86,6 +86,7 @@ async def test_lookups_are_counted(open_store: Open, faults: FaultProxy) -> None
     assert store.statistics() == {
         "lookups": 5,
         "hits": 1,
+        "misses": 2,
         "timeouts": 1,
         "failures": 1,
         "skipped": 0,

@@ -51,9 +51,10 @@ async def test_after_five_failures_the_bucket_is_left_alone_until_it_answers(
     faults.behave(**fault)  # type: ignore[arg-type]
     kinds = [type(error) for error in await failures(store, 8)]
     assert kinds == [BucketError] * 5 + [Skipped] * 3
-    assert store.statistics()["breaker"] == "open"
+    assert store.statistics()["breaker"] == "open" and store.is_left_alone
     faults.behave()
     await until(lambda: store.statistics()["breaker"] == "closed")
+    assert not store.is_left_alone
     assert await store.get(KEY, ABOUT) == b"a record"
     assert pauses(caplog) == ["pause", "go on"]
 

@@ -9,8 +9,8 @@ from itertools import cycle
 
 from mitmcache.selection import About
 from mitmcache.store.base import Blob, Entry, Large, StoreError
-from mitmcache.store.disk import DiskStats
 from mitmcache.store.ledger import Due
+from mitmcache.store.rows import DiskStats
 
 START = 1_000_000.0
 """Unix time."""

@@ -9,6 +9,7 @@ from mitmcache.addons.history import CallHistory
 from mitmcache.addons.journaling import Journaling
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
+from mitmcache.addons.metrics import Metrics
 from mitmcache.addons.note import RunningNote
 from mitmcache.addons.options import Options
 from mitmcache.addons.pruner import Pruner
@@ -36,6 +37,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
     samples = Samples(storage)
     journaling = Journaling(options)
     history = CallHistory(options, journaling)
+    metrics = Metrics(storage, journaling, tally)
     return [
         options,
         Dispatcher(options),
@@ -45,7 +47,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         RunningNote(options),
         Scope(options),
         Upstream(),
-        Control(storage, history),
+        Control(storage, history, metrics),
         WebSocketFallback(options),
         Calls(options),
         Lookup(options, storage, tally, relayed, samples),
@@ -54,6 +56,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         samples,
         journaling,
         history,
+        metrics,
         Marks(),
         LlmView(options),
         Purge(storage),

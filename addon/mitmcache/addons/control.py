@@ -5,6 +5,7 @@ from mitmproxy import http
 
 from mitmcache.addons.calls import moved
 from mitmcache.addons.history import CallHistory
+from mitmcache.addons.metrics import Metrics
 from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import answered, trail_of
@@ -13,9 +14,10 @@ from mitmcache.addons.trail import answered, trail_of
 class Control:
     """Read-only: any web page in a proxied browser can reach it."""
 
-    def __init__(self, storage: Storage, history: CallHistory) -> None:
+    def __init__(self, storage: Storage, history: CallHistory, metrics: Metrics) -> None:
         self._storage = storage
         self._history = history
+        self._metrics = metrics
 
     async def request(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
@@ -26,17 +28,28 @@ class Control:
         # first of all: a request to us must never go upstream, whatever fails below
         flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})
         path = flow.request.path.partition("?")[0]
-        if path not in ("/healthz", "/stats"):
-            flow.response = _json(404, {"error": "there are /healthz and /stats"})
+        if path not in ("/healthz", "/metrics", "/stats"):
+            flow.response = _json(404, {"error": "there are /healthz, /metrics and /stats"})
         elif flow.request.method != "GET":
             flow.response = _json(405, {"error": "GET only"}, allow="GET")
         elif path == "/healthz":
             flow.response = _json(200, {"status": "ok"})
+        elif path == "/metrics":
+            flow.response = await self._figures(flow.request.headers)
         else:
             flow.response = _json(200, await self._statistics())
 
     async def _statistics(self) -> dict[str, object]:
         return {**await self._storage.statistics(), **await self._history.statistics()}
+
+    async def _figures(self, asked: http.Headers) -> http.Response:
+        headers, body = await self._metrics.exposition(
+            asked.get("accept", ""), asked.get("accept-encoding", "")
+        )
+        response = http.Response.make(200, body, {"cache-control": "no-store"})
+        # after the body: mitmproxy would encode it once more
+        response.headers.update(headers)
+        return response
 
 
 def _json(status: int, document: dict[str, object], **headers: str) -> http.Response:

@@ -60,6 +60,7 @@ def _event(flow: http.HTTPFlow, trail: Trail) -> Event:
     assert trail.route and trail.outcome
     outcome, request, response = trail.outcome, flow.request, flow.response
     now, began = time.time(), request.timestamp_start
+    received = request.timestamp_end or began
     served = outcome.served
     dialled = trail.answer is None and flow.server_conn.timestamp_start is not None
     head = None
@@ -90,7 +91,8 @@ def _event(flow: http.HTTPFlow, trail: Trail) -> Event:
         streamed=bool(response and response.stream),
         request_size=len(request.raw_content or b""),
         response_size=len(response.raw_content or b"") if response else 0,
-        decided=max(0.0, (trail.decided or now) - (request.timestamp_end or began)),
+        decided=max(0.0, (trail.decided or now) - received),
         first_byte=head - began if head else None,
         dialled=dialled,
+        received=received - began,
     )

@@ -79,6 +79,8 @@ class Event:
     service_tier: str = ""
     """As the answer names it, such as `flex`, which may have prices of its own; "" where it does not, and for
     the `standard` one."""
+    received: float = 0.0
+    """Duration from `began` until the request's last byte was here."""
     usage: Usage | None = None
     """What the provider said, now or when the stored answer was made. None: nothing."""
     cost: Cost | None = None

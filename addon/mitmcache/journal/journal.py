@@ -56,6 +56,11 @@ class Journal:
         self.lost = 0
         """Events that nobody was told of, because too many waited."""
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Events not yet told, and the bytes of the replies among them."""
+        return len(self._waiting), self._held
+
     def listen(self, listener: Listener) -> None:
         """It is told of every batch, in order, on the loop; what it raises is logged."""
         self._listeners.append(listener)

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mitmcache.store.errands import Errands
 from mitmcache.store.ledger import SOON_SECONDS, Ledger
 from mitmcache.store.pending import Pending
 from mitmcache.store.readers import Readers, look
-from mitmcache.store.rows import Totals
+from mitmcache.store.rows import DiskStats, Totals
 from mitmcache.store.tables import ROW_OVERHEAD
 from mitmcache.store.upkeep import Upkeep
 from mitmcache.store.writer import Writer
@@ -34,28 +33,6 @@ QUEUE_BYTES = 64 * 1024 * 1024
 QUEUE_ENTRIES = 10_000
 LARGEST_SHARE = 4
 NOTHING = Totals(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class DiskStats:
-    """`entries` and `bytes` are those of the folder, `bytes` with an estimate of what the rows take; so are
-    `dirty` and `dirty_bytes`, of what waits for an upload to anywhere, and `dirty_ours` and
-    `dirty_ours_bytes`, of what waits for our destination.
-
-    All else counts what this process has done since it began: `stored`, committed and no copies;
-    `spool_full`, of these not to be uploaded, for want of room; `queue_full` and `write_failed`, dropped.
-    """
-
-    entries: int
-    bytes: int
-    queue_full: int
-    write_failed: int
-    stored: int = 0
-    spool_full: int = 0
-    dirty: int = 0
-    dirty_bytes: int = 0
-    dirty_ours: int = 0
-    dirty_ours_bytes: int = 0
 
 
 class DiskStore(Ledger):
@@ -89,7 +66,7 @@ class DiskStore(Ledger):
         pending = Pending(queue_bytes, queue_entries, max_bytes // LARGEST_SHARE, errands.drop)
         super().__init__(folder, Blobs(folder), pending, errands, destination)
         self.on_dirty = on_dirty
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._spool_bytes = min(spool_bytes, max_bytes // SPOOL_SHARE)
         self._now = now
         self._writer: Writer | None = None
@@ -148,7 +125,7 @@ class DiskStore(Ledger):
     def put(self, entry: Entry) -> bool:
         """False also for an entry that is too large to keep. A copy is dropped, which is no failure, where
         there is one as young already, or one that is still to be uploaded."""
-        if (len(entry.blob) + len(entry.shape) + ROW_OVERHEAD) * LARGEST_SHARE <= self._max_bytes:
+        if (len(entry.blob) + len(entry.shape) + ROW_OVERHEAD) * LARGEST_SHARE <= self.max_bytes:
             if self._writer and self._pending.add(entry.key, entry, self._now()):
                 self._lately.put(entry)
                 return True
@@ -197,6 +174,7 @@ class DiskStore(Ledger):
         if writer is None:
             return DiskStats(0, 0, self._queue_full, 0)
         ours = writer.spooled.get(self._destination, NOTHING)
+        queued, queued_bytes = self._pending.waiting
         return DiskStats(
             *writer.totals,
             queue_full=self._queue_full,
@@ -207,6 +185,10 @@ class DiskStore(Ledger):
             dirty_bytes=sum(total.bytes for total in writer.spooled.values()),
             dirty_ours=ours.entries,
             dirty_ours_bytes=ours.bytes,
+            evicted=writer.evicted,
+            queued=queued,
+            queued_bytes=queued_bytes,
+            failing=writer.failing,
         )
 
     async def close(self, deadline: float) -> None:
@@ -224,7 +206,7 @@ class DiskStore(Ledger):
 
     def _make_writer(self, db: sqlite3.Connection) -> Writer:
         committer = Committer(db, self._blobs, self._destination, self._spool_bytes)
-        upkeep = Upkeep(db, self._blobs, self._pending, self._max_bytes, self._now)
+        upkeep = Upkeep(db, self._blobs, self._pending, self.max_bytes, self._now)
         writer = Writer(self._folder, db, self._pending, self._errands, committer, upkeep)
         writer.on_dirty = self._tell
         return writer

@@ -20,12 +20,14 @@ class MemoryStore:
 
     An entry that would take more than a quarter of `max_bytes` is not kept. Only for the event loop's thread.
     `bytes` are those of the entries, `made_bytes` those of what was made of them, which is let go of first.
+    `hits` and `misses` count lookups, `evicted` entries that made room for others.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
         self.made_bytes = 0
+        self.hits = self.misses = self.evicted = 0
         self._blobs: OrderedDict[str, bytes] = OrderedDict()
         self._made: OrderedDict[str, tuple[object, int]] = OrderedDict()
 
@@ -37,7 +39,10 @@ class MemoryStore:
 
     async def get(self, key: str) -> bytes | None:
         blob = self._blobs.get(key)
-        if blob is not None:
+        if blob is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             self._blobs.move_to_end(key)
         return blob
 
@@ -53,6 +58,7 @@ class MemoryStore:
         self.bytes += cost
         while self.bytes > self.max_bytes:
             self._drop(next(iter(self._blobs)))
+            self.evicted += 1
         self._make_room()
         return True
 

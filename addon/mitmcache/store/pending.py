@@ -112,6 +112,12 @@ class Pending:
             self._wake.notify()
         return True
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Changes that are accepted and not yet written, and the bytes that they hold in memory."""
+        with self._wake:
+            return len(self._queued) + len(self._taken), self._bytes
+
     def find(self, key: str) -> Change | None:
         with self._wake:
             return self._queued.get(key) or self._taken.get(key)

@@ -69,7 +69,13 @@ class R2Store:
         self.ready = False
         """Whether it is known at all if the bucket works."""
         self._background: asyncio.Task[None] | None = None
-        self._lookups = self._hits = self._timeouts = self._failures = self._skipped = self._unreadable = 0
+        self._lookups = self._hits = self._misses = self._timeouts = self._failures = 0
+        self._skipped = self._unreadable = 0
+
+    @property
+    def is_left_alone(self) -> bool:
+        """After failures, until it answers again."""
+        return self._breaker.is_open
 
     def start(self) -> None:
         """Begins in the background: boto3 is imported, a connection made, and what is wrong said in the log.
@@ -94,6 +100,7 @@ class R2Store:
             self._failed(error)
             raise
         self._hits += blob is not None
+        self._misses += blob is None
         return blob
 
     async def put(self, entry: Entry) -> None:
@@ -113,10 +120,11 @@ class R2Store:
         return await self._run(self._controllers, partial(work, self._objects))
 
     def statistics(self) -> dict[str, int | str]:
-        """Of all lookups; `unreadable` are misses, of objects that do not open with our secret."""
+        """Of all lookups; `unreadable` are those of objects that do not open with our secret."""
         return {
             "lookups": self._lookups,
             "hits": self._hits,
+            "misses": self._misses,
             "timeouts": self._timeouts,
             "failures": self._failures,
             "skipped": self._skipped,

@@ -4,6 +4,7 @@ import json
 import random
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mitmcache.selection import About
@@ -14,6 +15,35 @@ from mitmcache.store.tables import ROW_OVERHEAD
 class Totals(NamedTuple):
     entries: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStats:
+    """`entries` and `bytes` are those of the folder, `bytes` with an estimate of what the rows take; so are
+    `dirty` and `dirty_bytes`, of what waits for an upload to anywhere, and `dirty_ours` and
+    `dirty_ours_bytes`, of what waits for our destination.
+
+    `queued` and `queued_bytes` wait in memory to be written, which is `failing` of late or not.
+
+    All else counts what this process has done since it began: `stored`, committed and no copies;
+    `spool_full`, of these not to be uploaded, for want of room; `queue_full` and `write_failed`, dropped;
+    `evicted`.
+    """
+
+    entries: int
+    bytes: int
+    queue_full: int
+    write_failed: int
+    stored: int = 0
+    spool_full: int = 0
+    dirty: int = 0
+    dirty_bytes: int = 0
+    dirty_ours: int = 0
+    dirty_ours_bytes: int = 0
+    evicted: int = 0
+    queued: int = 0
+    queued_bytes: int = 0
+    failing: bool = False
 
 
 class File(NamedTuple):

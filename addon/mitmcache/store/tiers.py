@@ -37,8 +37,8 @@ class Found:
 class Tiers:
     """A Store. With no disk, memory alone; the bucket may be missing too. Only for the event loop's thread.
 
-    `lookup_failed` and `lookup_timeout` count the lookups that the disk could not answer; the bucket counts
-    its own.
+    `disk_hits` and `disk_misses` count the lookups that the disk has answered, `lookup_failed` and
+    `lookup_timeout` those that it could not; memory and the bucket count their own.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class Tiers:
         deadline: float = DEADLINE,
     ) -> None:
         self.memory = memory
+        self.disk_hits = 0
+        self.disk_misses = 0
         self.lookup_failed = 0
         self.lookup_timeout = 0
         self._disk = disk
@@ -71,6 +73,7 @@ class Tiers:
         if self._disk and below in (None, "memory"):
             blob = await self._read(self._disk, key)
             if blob is not None:
+                self.disk_hits += 1
                 return Found(blob, "disk")
         if self._bucket and below != "bucket":
             try:
@@ -124,7 +127,9 @@ class Tiers:
         """A read that comes too late is let go of by the disk's own thread."""
         try:
             async with asyncio.timeout(self._deadline):
-                return await disk.get(key)
+                blob = await disk.get(key)
+            self.disk_misses += blob is None
+            return blob
         except TimeoutError:
             self.lookup_timeout += 1
         except StoreError:

@@ -37,6 +37,7 @@ class Upkeep:
         self._pending = pending
         self._max_bytes = max_bytes
         self._now = now
+        self.evicted = 0
         self._touched_at = time.monotonic()
         self._evicting = False
         self._vacuuming = False
@@ -89,7 +90,8 @@ class Upkeep:
                     break
                 gone.append(victim)
                 size -= victim.cost
-            rows.remove(self._db, (victim.file for victim in gone))
+            removed = rows.remove(self._db, (victim.file for victim in gone))
+        self.evicted += max(0, removed)  # executemany of nothing gives -1
         self._blobs.remove(victim.file for victim in gone if victim.in_file)
         return size if gone else 0
 

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from mitmcache.selection import About
 from mitmcache.store.base import Blob, Entry, Large, StoreError
-from mitmcache.store.disk import DiskStats
 from mitmcache.store.ledger import Due
 from mitmcache.store.pace import Chance, Clock, Holds, Pace
+from mitmcache.store.rows import DiskStats
 
 logger = logging.getLogger(__name__)
 

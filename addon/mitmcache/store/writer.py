@@ -56,6 +56,15 @@ class Writer:
         # a daemon: a disk that hangs must not keep the proxy from ending
         self._thread = threading.Thread(target=self._run, name="mitmcache-writer", daemon=True)
 
+    @property
+    def evicted(self) -> int:
+        return self._upkeep.evicted
+
+    @property
+    def failing(self) -> bool:
+        """An episode of batches that could not be written has begun, and has not ended."""
+        return "writing" in self._episodes
+
     def start(self) -> None:
         self._errands.open()
         self._thread.start()

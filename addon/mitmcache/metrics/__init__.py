@@ -1,0 +1,1 @@
+"""Figures for Prometheus: counted from what the journal tells, or read where they are kept when it asks."""
