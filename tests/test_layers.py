@@ -16,6 +16,7 @@ ARROWS = {
     "units": set(),
     "tally": {"reasons"},
     "selection": set(),
+    "alerts": {"alerts", "journal", "store", "units"},
     "reading": {"cache", "exchange", "providers", "reading", "wire"},
     "purge": {"cache", "purge", "selection", "store"},
     "wire": {"wire"},
@@ -30,7 +31,7 @@ ARROWS = {
     "bundle": {"bundle", "cache", "large", "selection", "store"},
     "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "reading", "store"},
 }
-PURE = ARROWS.keys() - {"bundle", "large", "launch", "purge", "pytest_plugin", "relay", "store"}
+PURE = ARROWS.keys() - {"alerts", "bundle", "large", "launch", "purge", "pytest_plugin", "relay", "store"}
 # The clock, chance, files, sockets, threads, logs, and what runs on them.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),

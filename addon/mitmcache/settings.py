@@ -7,15 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from mitmcache.cache import rules
+from mitmcache import policy_file
+from mitmcache.alerts.rules import Alerts
 from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
-from mitmcache.journal import rates
-from mitmcache.journal.prices import LIKE
 from mitmcache.journal.rates import Rate
 from mitmcache.providers.base import Provider
 from mitmcache.providers.catalogue import user_host
@@ -122,6 +118,7 @@ class Settings:
     policy: tuple[Rule, ...]
     prices: tuple[Rate, ...]
     history: float
+    alerts: Alerts
 
 
 def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -143,7 +140,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_websocket": lambda text: _choice(WebSocket, text),
         "llm_hosts": _hosts,
         "llm_fast_dispatch": _truth,
-        "llm_policy": _policy,
+        "llm_policy": policy_file.read,
         "llm_history": lambda text: 0.0 if text.strip().lower() == "off" else duration(text),
     }
     values: dict[str, Any] = {}
@@ -152,7 +149,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
             values[name.removeprefix("llm_")] = read(options[name])
         except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: a `~name` of nobody
             raise BadOption(f"{name}: {error}", name) from error
-    values["policy"], values["prices"] = values["policy"]
+    values["policy"], values["prices"], values["alerts"] = values["policy"]
     return Settings(**values)
 
 
@@ -185,21 +182,3 @@ def _choice[T: (Scope, Mode, Serve, WebSocket)](kind: type[T], text: str) -> T:
 
 def _hosts(text: str) -> tuple[tuple[str, Provider], ...]:
     return tuple(user_host(spec) for spec in text.replace(",", " ").split())
-
-
-def _policy(text: str) -> tuple[tuple[Rule, ...], tuple[Rate, ...]]:
-    if not text:
-        return (), ()
-    path = Path(text).expanduser()
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from None
-    prices = None
-    if isinstance(document, Mapping):
-        prices = document.get("prices")
-        document = {name: value for name, value in document.items() if name != "prices"}
-    try:
-        return rules.parse(document), rates.parse(prices, frozenset(LIKE))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None

@@ -1,5 +1,6 @@
 """The only importers of mitmproxy: one feature, one file, one class."""
 
+from mitmcache.addons.alerting import Alerting
 from mitmcache.addons.bundle import CaBundle
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
@@ -57,6 +58,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         journaling,
         history,
         metrics,
+        Alerting(options, storage, journaling),
         Marks(),
         LlmView(options),
         Purge(storage),

@@ -26,6 +26,8 @@ from mitmcache.cache.prune import path_of
 from mitmcache.cache.scope import Scope
 from mitmcache.units import duration
 
+OTHERS = frozenset({"alerts", "prices"})
+"""What else the file may hold, for others to read."""
 CONDITIONS = ("host", "model", "path", "user")
 SETTINGS = ("ttl", "skip", "scope", "tags", "volatile", "variants")
 MAX_VOLATILE = 64
@@ -67,8 +69,8 @@ EVERYTHING_DEFAULT = Rule()
 def parse(document: Any) -> tuple[Rule, ...]:
     """The rules of a parsed YAML document. Raises ValueError that names the rule and the field."""
     entries = document.get("rules") if isinstance(document, Mapping) else document
-    if isinstance(document, Mapping) and (unknown := sorted(set(document) - {"rules"}, key=str)):
-        raise ValueError(f"unknown field {unknown[0]!r}; the file has lists under `rules:` and `prices:`")
+    if isinstance(document, Mapping) and (unknown := sorted(set(document) - {"rules"} - OTHERS, key=str)):
+        raise ValueError(f"unknown field {unknown[0]!r}; there are `rules:` and {', '.join(sorted(OTHERS))}")
     if entries is None:
         return ()
     if not isinstance(entries, list):
