@@ -112,3 +112,49 @@ async def test_a_file_that_its_caller_has_gone_away_from_is_closed(reading: Read
     await reading.close(10)
     await asyncio.sleep(0)
     assert file.closed
+
+
+async def test_so_is_one_whose_caller_leaves_as_it_comes(
+    reading: Readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = (tmp_path / "large").open("w+b")
+    end, left = reading._end, asyncio.Event()
+
+    def ends(ended: readers._Reading) -> None:
+        end(ended)
+        caller.cancel()
+        left.set()
+
+    monkeypatch.setattr(reading, "_end", ends)
+    caller = asyncio.create_task(reading.run(lambda db: Large(file, 1)))
+    await left.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert file.closed
+
+
+async def test_without_threads_there_is_no_read_and_later_there_is(
+    reading: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(StoreError, match="new thread"):
+            await reading.run(one)
+    assert await reading.run(one) == 1
+
+
+async def test_the_threads_end_with_it(reading: Readers) -> None:
+    gate, others = Gate(), threading.enumerate()
+    jobs = [asyncio.create_task(reading.run(gate)) for _ in range(THREADS + 3)]
+    await asyncio.sleep(0)
+    mine = [each for each in threading.enumerate() if each not in others]
+    assert len(mine) == THREADS
+    gate.go_on.set()
+    await reading.close(10)
+    assert await asyncio.gather(*jobs) == [1] * len(jobs)
+    for thread in mine:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()
