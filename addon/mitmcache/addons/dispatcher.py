@@ -1,4 +1,4 @@
-"""Has mitmproxy call its hooks the fast way, ours and everybody's: half of what it spends on a hit."""
+"""Has mitmproxy do its own work the fast way, hooks and all: half of what it spends on a hit."""
 
 import logging
 
