@@ -1,4 +1,4 @@
-"""Providers' answers to agents: one command to run, then a word that it is done."""
+"""Providers' answers to agents: a command to run, Claude's with a subagent after it, then a word."""
 
 import json
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 from e2e.answers import Answer, Seen
 from e2e.upstream import ScriptedUpstream
 from exchanges import anthropic, openai
-from exchanges.base import dump, typed_sse
+from exchanges.base import typed_sse
 
 EVENTS = (("content-type", "text/event-stream; charset=utf-8"),)
 DONE = "All is done."
+ERRAND = "Say that all is done."
 
 
 def script(upstream: ScriptedUpstream, command: str) -> None:
@@ -19,18 +20,27 @@ def script(upstream: ScriptedUpstream, command: str) -> None:
 
 
 def claude(seen: Seen, command: str) -> Answer:
+    """After the command it has a subagent do something, if it may: the subagent's call is one more."""
     body = json.loads(seen.body)
-    tools = {tool.get("name") for tool in body.get("tools", [])}
-    used = {"id": "toolu_1", "type": "tool_use", "name": "Bash", "input": {}}
-    said = json.dumps({"command": command, "description": "Runs it"})
-    if "Bash" in tools and not _has(body["messages"], "tool_result"):
-        events = [*anthropic.block(0, used, anthropic.arguments(said)), *anthropic.end("tool_use")]
+    tools, done = {tool.get("name") for tool in body.get("tools", [])}, seen.body.count(b'"tool_result"')
+    steps = {
+        "Bash": {"command": command, "description": "Runs it"},
+        "Agent": {
+            "description": "look",
+            "prompt": ERRAND,
+            "subagent_type": "general-purpose",
+            "run_in_background": False,
+        },
+    }
+    name = next(iter(list(steps)[done:]), "")
+    if name in tools and ERRAND not in json.dumps(body["messages"][0]):
+        used = {"id": f"toolu_{name}", "type": "tool_use", "name": name, "input": {}}
+        said = anthropic.arguments(json.dumps(steps[name]))
+        events = [*anthropic.block(0, used, said), *anthropic.end("tool_use")]
     else:
         opening = {"type": "text", "text": ""}
         events = [*anthropic.block(0, opening, anthropic.text(DONE)), *anthropic.end("end_turn")]
-    if body.get("stream"):
-        return Answer(headers=EVENTS, events=typed_sse(anthropic.START, *events))
-    return Answer(body=dump(anthropic.message("end_turn", {"type": "text", "text": DONE})))
+    return Answer(headers=EVENTS, events=typed_sse(anthropic.START, *events))
 
 
 def codex(seen: Seen, command: str) -> Answer:

@@ -1,5 +1,5 @@
 """The agents' own command lines, where MITMCACHE_AGENTS names the folder that has `claude` and `codex` (npm's
-`node_modules/.bin`): a run of two turns, with a command in between, replays in full."""
+`node_modules/.bin`): a run of several turns, with a command in between and a subagent, replays in full."""
 
 import os
 import shutil
@@ -55,14 +55,14 @@ def test_an_agent_that_runs_a_command_replays_in_full(anna: User, command: list[
     present(command)
     prompt = "Run echo hi and stop."
     first, second = (anna.run("exec", *anna.options, "--", *command, prompt) for _ in range(2))
-    path = INFERENCE[command[0] == "codex"]
+    path, calls = ("/v1/messages", 4) if command[0] == "claude" else ("/v1/responses", 2)
     # no WebSocket: an upgrade is a GET, and is refused
-    assert asked(anna.upstream) == [f"POST {path}"] * 2, first.stderr
+    assert asked(anna.upstream) == [f"POST {path}"] * calls, first.stderr
     offline = gone(anna).run("exec", "--mode", "offline", *anna.options, "--", *command, prompt)
     for done, said in (
-        (first, "0 hits, 2 misses"),
-        (second, "2 hits, 0 misses"),
-        (offline, "2 hits, 0 misses"),
+        (first, f"0 hits, {calls} misses"),
+        (second, f"{calls} hits, 0 misses"),
+        (offline, f"{calls} hits, 0 misses"),
     ):
         assert (done.returncode, agents.DONE in done.stdout) == (0, True), done.stderr
         assert done.stderr.splitlines()[-1] == f"mitmcache: {said}"

@@ -31,11 +31,29 @@ def test_where_a_long_output_is_saved_does_not_count_and_the_output_does() -> No
         assert left is None or said["text"] == text  # what is no tool's output stays
 
 
+def reported(name: str, milliseconds: int, report: str = "Done.") -> str:
+    more = f"agentId: {name} (use SendMessage with to: '{name}', to continue this agent)"
+    return f"{report}\n{more}\n<usage>subagent_tokens: 12\ntool_uses: 0\nduration_ms: {milliseconds}</usage>"
+
+
+def test_which_run_of_a_subagent_it_was_does_not_count_and_its_report_does() -> None:
+    assert (
+        unnamed(reported("a53aa", 389)) == unnamed(reported("abbbc", 18)) != unnamed(reported("a", 1, "No."))
+    )
+    assert unnamed(reported("a1", 1)) == "Done.\n<usage>subagent_tokens: 12\ntool_uses: 0\n</usage>"
+    twice = reported("a2", 2, reported("a1", 1))
+    assert unnamed(twice).startswith(reported("a1", 1))  # the end alone is not the subagent's own
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
         "hi",
+        f"{reported('a1', 1)} it said",
+        reported("A subagent", 1),
+        reported("a1", 1).replace("duration_ms: 1", "duration_ms: long"),
+        "duration_ms: 12</usage>",
         f"I saw this: {saved(SESSION, 'b1')}",
         saved("my-session", "b1"),
         saved(SESSION, "b1").replace("tool-results", "results"),

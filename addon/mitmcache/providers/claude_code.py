@@ -12,10 +12,16 @@ _SAVED = re.compile(
 )
 """A long output, of which the model sees the beginning: in a folder of the session, under a random name."""
 
+_AGENT = re.compile(
+    r"^agentId: [0-9a-z]+ \([^\n]{0,400}\)\n<usage>([^<]{0,400})duration_ms: \d+</usage>\s*\Z", re.MULTILINE
+)
+"""The end of a subagent's report: its random name, by which it could be asked more, and how long it took."""
+
 
 def prune(body: Json) -> None:
-    """Takes out, in place, the hash in front of the system prompt, which is new on every call, and the random
-    names of the files that long outputs are saved in."""
+    """Takes out, in place, the hash in front of the system prompt, which is new on every call; and of what
+    tools have said the random names of files and subagents, and the time that these took, which would keep
+    all that an agent asks after its first subagent from ever being asked again."""
     system = dig(body, "system")
     if isinstance(system, list):
         body["system"] = [block for block in system if not _is_billing(block)]
@@ -40,6 +46,10 @@ def _forget_names(result: dict[str, Json]) -> None:
 
 
 def unnamed(text: str) -> str:
-    """A tool's output without the session and the name of the file that has all of it."""
-    found = _SAVED.match(text)
-    return found[1] + text[found.end() :] if found else text
+    """A tool's output without the session and the name of the file that has all of it, or without what tells
+    one run of a subagent from another."""
+    if found := _SAVED.match(text):
+        return found[1] + text[found.end() :]
+    if found := _AGENT.search(text):
+        return f"{text[: found.start()]}<usage>{found[1]}</usage>"
+    return text
