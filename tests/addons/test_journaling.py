@@ -10,6 +10,7 @@ from exchanges.openai import CHAT, CHAT_STREAM
 from mitmcache.addons.journaling import AGENT, Journaling
 from mitmcache.exchange import Usage
 from mitmcache.journal.event import Event
+from mitmcache.journal.trace import Parent
 
 JSON = (("content-type", "application/json"),)
 DEADLINE = 5.0
@@ -138,6 +139,22 @@ async def test_a_policy_file_changes_the_price_of_later_calls(rig: Rig, tmp_path
     _, hit = await heard.all()
     assert before and before.total < 1
     assert hit.cost and hit.cost.total == 11.0 and hit.ledger == "saved"
+
+
+TRACE, SPAN = "a" * 32, "b" * 16
+
+
+async def test_the_callers_span_is_told_and_goes_on_as_it_came(rig: Rig) -> None:
+    heard = Heard(rig)
+    asked = flow_of(CHAT, Traceparent=f"00-{TRACE}-{SPAN}-01", TraceState="b=1")
+    asked.request.headers.add("tracestate", "a=2")
+    before = asked.request.headers.fields
+    await rig.call(asked, reply_of(CHAT))
+    await rig.call(flow_of(CHAT, traceparent="00-none"))
+    traced, untraced = await heard.all()
+    assert (traced.parent, traced.port) == (Parent(TRACE, SPAN, 1, "b=1,a=2"), 443)
+    assert (untraced.word, untraced.parent) == ("HIT", None)
+    assert asked.request.headers.fields == before
 
 
 async def test_what_is_no_llm_call_is_not_told(rig: Rig) -> None:

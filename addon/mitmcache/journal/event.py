@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from mitmcache.cache.status import Word
 from mitmcache.exchange import Usage
+from mitmcache.journal.trace import Parent
 
 type Ledger = Literal["billed", "saved", ""]
 
@@ -81,6 +82,10 @@ class Event:
     the `standard` one."""
     received: float = 0.0
     """Duration from `began` until the request's last byte was here."""
+    port: int = 0
+    """Of `host`; 0: unknown."""
+    parent: Parent | None = None
+    """The caller's span, where it named one."""
     usage: Usage | None = None
     """What the provider said, now or when the stored answer was made. None: nothing."""
     cost: Cost | None = None
