@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from mitmcache.cache.policy import Mode, Serve
 from mitmcache.cache.rules import Rule
 from mitmcache.cache.scope import Scope
 from mitmcache.journal.rates import Rate
-from mitmcache.settings import OPTIONS, BadOption, WebSocket, parse
+from mitmcache.settings import OPTIONS, BadOption, Log, WebSocket, parse
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 
@@ -26,6 +27,7 @@ def test_the_defaults() -> None:
     assert (settings.serve, settings.websocket) == (Serve.ALL, WebSocket.REFUSE)
     assert (settings.hosts, settings.policy, settings.prices) == ((), (), ())
     assert settings.history == 30 * 86400
+    assert (settings.log, settings.log_file, settings.log_bodies) == (Log.AUTO, None, None)
 
 
 def test_every_option_has_a_name_of_ours_and_a_help() -> None:
@@ -47,6 +49,11 @@ def test_every_option_has_a_name_of_ours_and_a_help() -> None:
         *(("llm_mode", mode.value, mode) for mode in Mode),
         *(("llm_serve", serve.value, serve) for serve in Serve),
         *(("llm_websocket", what.value, what) for what in WebSocket),
+        *(("llm_log", form.value, form) for form in Log),
+        ("llm_log_file", "", None),
+        ("llm_log_file", "~/calls.jsonl", Path.home() / "calls.jsonl"),
+        ("llm_log_bodies", "/dev/null", Path("/dev/null")),
+        ("llm_log_size", "1m", 2**20),
         ("llm_hosts", " , ", ()),
         ("llm_history", "90d", 90 * 86400),
         ("llm_history", "0", math.inf),
@@ -112,12 +119,30 @@ def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
         ("llm_policy", "/nowhere/policy.yaml", "No such file"),
         ("llm_policy", "/", "directory"),
         ("llm_policy", "~nobody-of-this-name/x", "home"),
+        ("llm_log", "yes", "'yes' is none of auto, off, console, json"),
+        ("llm_log_file", "/", "/ is a folder"),
+        ("llm_log_file", "/nowhere/calls.jsonl", "/nowhere is not a folder"),
+        ("llm_log_size", "small", "'small' is not a size"),
     ],
 )
 def test_a_bad_value_is_told_with_the_options_name(name: str, text: str, told: str) -> None:
     with pytest.raises(BadOption) as caught:
         value(name, text)
     assert str(caught.value).startswith(f"{name}: ") and told in str(caught.value)
+
+
+def test_a_file_that_may_not_be_written_to_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def access(path: Path, mode: int) -> bool:
+        asked.append(path)
+        return False
+
+    monkeypatch.setattr(os, "access", access)
+    for name, place in (("new.jsonl", "/"), ("dev/null", "/dev/null")):
+        with pytest.raises(BadOption, match=f"llm_log_file: /{name} may not be written to"):
+            value("llm_log_file", f"/{name}")
+        assert asked[-1] == Path(place)
 
 
 def test_a_policy_files_sections_are_settings_of_their_own(tmp_path: Path) -> None:

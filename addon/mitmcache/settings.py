@@ -28,6 +28,15 @@ class WebSocket(StrEnum):
     PASS = "pass"
 
 
+class Log(StrEnum):
+    """llm_log: how each call is told in one line. `auto`: on a terminal, and where there is a file."""
+
+    AUTO = "auto"
+    OFF = "off"
+    CONSOLE = "console"
+    JSON = "json"
+
+
 class Option(NamedTuple):
     """One of mitmproxy's options; all are text there, so that a wrong value can be named."""
 
@@ -77,6 +86,10 @@ OPTIONS = (
     ),
     Option("llm_hosts", "", "More hosts: `llm.corp.example=openai, localhost:11434=ollama`."),
     Option("llm_fast_dispatch", "true", "Call mitmproxy's hooks from a table: the same, in half the time."),
+    Option("llm_log", "auto", "A line per call: off, console, json; auto: console on a terminal, else off."),
+    Option("llm_log_file", "", "Where the lines go, as JSON unless llm_log=console. Empty: to stderr."),
+    Option("llm_log_size", "64m", "A log file of so many bytes is moved away (3 are kept); 0: never."),
+    Option("llm_log_bodies", "", "A file for prompts and answers, word for word. Empty: written nowhere."),
     Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope, ..."),
     Option(
         "llm_history",
@@ -119,6 +132,10 @@ class Settings:
     prices: tuple[Rate, ...]
     history: float
     alerts: Alerts
+    log: Log
+    log_file: Path | None
+    log_size: int
+    log_bodies: Path | None
 
 
 def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -142,6 +159,10 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_fast_dispatch": _truth,
         "llm_policy": policy_file.read,
         "llm_history": lambda text: 0.0 if text.strip().lower() == "off" else duration(text),
+        "llm_log": lambda text: _choice(Log, text),
+        "llm_log_file": _file,
+        "llm_log_size": size,
+        "llm_log_bodies": _file,
     }
     values: dict[str, Any] = {}
     for name, read in readers.items():
@@ -165,6 +186,18 @@ def _truth(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _file(text: str) -> Path | None:
+    """To be written to; made where there is none."""
+    if not text:
+        return None
+    path = Path(text).expanduser()
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{path} is a folder" if path.is_dir() else f"{path.parent} is not a folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path} may not be written to")
+    return path
+
+
 def _data_dir(text: str, environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_DATA_HOME") or "~/.local/share"
     folder = Path(text or Path(base) / "mitmcache").expanduser()
@@ -173,7 +206,7 @@ def _data_dir(text: str, environ: Mapping[str, str]) -> Path:
     return folder
 
 
-def _choice[T: (Scope, Mode, Serve, WebSocket)](kind: type[T], text: str) -> T:
+def _choice[T: (Scope, Mode, Serve, WebSocket, Log)](kind: type[T], text: str) -> T:
     try:
         return kind(text)
     except ValueError:
