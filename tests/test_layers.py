@@ -30,8 +30,14 @@ ARROWS = {
     "launch": {"launch"},
     "bundle": {"bundle", "cache", "large", "selection", "store"},
     "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "reading", "store"},
+    "background": set(),
+    "logs": {"journal", "logs", "wire"},
+    "otel": {"journal", "logs", "otel"},
 }
-PURE = ARROWS.keys() - {"alerts", "bundle", "large", "launch", "purge", "pytest_plugin", "relay", "store"}
+PURE = ARROWS.keys() - {
+    *("alerts", "background", "bundle", "large", "launch", "logs"),
+    *("otel", "purge", "pytest_plugin", "relay", "store"),
+}
 # The clock, chance, files, sockets, threads, logs, and what runs on them.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),

@@ -1,6 +1,7 @@
 """The only importers of mitmproxy: one feature, one file, one class."""
 
 from mitmcache.addons.alerting import Alerting
+from mitmcache.addons.bodies import BodyLog
 from mitmcache.addons.bundle import CaBundle
 from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
@@ -8,6 +9,7 @@ from mitmcache.addons.control import Control
 from mitmcache.addons.dispatcher import Dispatcher
 from mitmcache.addons.history import CallHistory
 from mitmcache.addons.journaling import Journaling
+from mitmcache.addons.log import CallLog
 from mitmcache.addons.lookup import Lookup
 from mitmcache.addons.marks import Marks
 from mitmcache.addons.metrics import Metrics
@@ -20,6 +22,7 @@ from mitmcache.addons.samples import Samples
 from mitmcache.addons.scope import Scope
 from mitmcache.addons.startup import Startup
 from mitmcache.addons.storage import Storage
+from mitmcache.addons.telemetry import Telemetry
 from mitmcache.addons.upstream import Upstream
 from mitmcache.addons.view import LlmView
 from mitmcache.addons.websocket import WebSocketFallback
@@ -55,10 +58,13 @@ def default_addons(secret: bytes = b"") -> list[object]:
         relayed,
         Capture(options, storage, tally),
         samples,
+        BodyLog(options),
         journaling,
         history,
         metrics,
         Alerting(options, storage, journaling),
+        CallLog(options, journaling),
+        Telemetry(journaling),
         Marks(),
         LlmView(options),
         Purge(storage),
