@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -28,13 +28,13 @@ class Work:
         self.ended += 1
 
 
-def background(work: Work, most: int = 4, most_bytes: int = 100) -> Background[int]:
-    return Background("the work", work, most=most, most_bytes=most_bytes, ended=work.end)
+def background(work: Callable[[Sequence[int]], None], ended: Callable[[], None]) -> Background[int]:
+    return Background("the work", work, most=4, most_bytes=100, step=2, ended=ended)
 
 
 def test_all_that_was_handed_over_is_done_in_order_and_then_it_ends() -> None:
     work = Work()
-    behind = background(work)
+    behind = background(work, work.end)
     assert behind.put([1, 2], 10) and behind.put([3], 10)
     assert not behind.close(0)
     work.gate.set()
@@ -42,9 +42,18 @@ def test_all_that_was_handed_over_is_done_in_order_and_then_it_ends() -> None:
     assert (work.done, work.ended, behind.lost) == ([1, 2, 3], 1, 0)
 
 
+def test_it_works_in_small_steps_and_an_empty_one_is_a_step_too() -> None:
+    steps: list[Sequence[int]] = []
+    behind = background(steps.append, lambda: None)
+    for items in ([], [1, 2, 3]):
+        behind.put(items, 1)
+    assert behind.close(DEADLINE)
+    assert steps == [[], [1, 2], [3]]
+
+
 def test_one_that_had_nothing_to_do_ends_too() -> None:
     work = Work()
-    assert background(work).close(DEADLINE)
+    assert background(work, work.end).close(DEADLINE)
     assert work.ended == 1
 
 
@@ -56,7 +65,7 @@ def test_what_is_too_much_is_lost_counted_and_said(
     items: list[int], size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     work = Work()
-    behind = background(work)
+    behind = background(work, work.end)
     assert behind.put([1, 2, 3], 20)
     assert not behind.put(items, size)
     work.gate.set()
@@ -69,7 +78,7 @@ def test_what_is_too_much_is_lost_counted_and_said(
 
 def test_there_is_room_again_once_work_is_done() -> None:
     work = Work()
-    behind = background(work)
+    behind = background(work, work.end)
     work.gate.set()
     for number in range(50):
         while not behind.put([number], 60):
@@ -80,7 +89,7 @@ def test_there_is_room_again_once_work_is_done() -> None:
 
 def test_after_its_end_nothing_is_taken() -> None:
     work = Work()
-    behind = background(work)
+    behind = background(work, work.end)
     behind.close(DEADLINE)
     assert not behind.put([1], 1) and behind.lost == 1
 
@@ -93,7 +102,7 @@ def test_work_that_fails_is_counted_and_said_once_without_what_it_was(
     error: Exception, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     work = Work(error)
-    behind = background(work)
+    behind = background(work, work.end)
     work.gate.set()
     for _ in range(3):
         work.at_gate.clear()

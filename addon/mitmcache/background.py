@@ -10,11 +10,15 @@ logger = logging.getLogger(__name__)
 
 SPARING = 60.0
 """Seconds between two warnings."""
+REST = 0.0001
+"""Seconds: what Python needs to let the event loop go on. A thread that computes keeps it waiting for 5 ms,
+each time that it has waited for a socket."""
 
 
 class Background[T]:
-    """`work` is called with what was handed over, in order, and `ended` after the last. What it raises, and
-    what is too much to wait, is lost, counted, and said once in a while; `name` is what of.
+    """`work` is called with what was handed over, in order, `step` items at a time with a rest in between,
+    and `ended` after the last. What it raises, and what is too much to wait, is lost, counted, and said once
+    in a while; `name` is what of.
     """
 
     def __init__(
@@ -24,17 +28,19 @@ class Background[T]:
         *,
         most: int,
         most_bytes: int,
+        step: int,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._name = name
         self._work, self._ended = work, ended
-        self._most, self._most_bytes = most, most_bytes
+        self._most, self._most_bytes, self._step = most, most_bytes, step
         self._waiting: deque[tuple[Sequence[T], int]] = deque()
         self._count = self._bytes = 0
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
         self._said, self._said_at = 0, float("-inf")
+        self._why = "too many waited"
         self.lost = 0
         """Of the items handed over."""
 
@@ -75,22 +81,27 @@ class Background[T]:
         self._thread.start()
 
     def _run(self) -> None:
-        why = "too many waited"
         while batch := self._next():
             items, size = batch
-            try:
-                self._work(items)
-            except OSError as error:
-                why = self._failed(items, error.strerror or type(error).__name__)
-            except Exception as error:
-                # what it says may hold what must not be logged
-                why = self._failed(items, type(error).__name__)
+            for start in range(0, len(items) or 1, self._step):
+                if start and not self._closing:
+                    time.sleep(REST)
+                self._try(items[start : start + self._step])
             with self._news:
                 self._count -= len(items)
                 self._bytes -= size
-            self._say(why)
-        self._say(why, last=True)
+            self._say()
+        self._say(last=True)
         self._ended()
+
+    def _try(self, items: Sequence[T]) -> None:
+        try:
+            self._work(items)
+        except OSError as error:
+            self._failed(items, error.strerror or type(error).__name__)
+        except Exception as error:
+            # what it says may hold what must not be logged
+            self._failed(items, type(error).__name__)
 
     def _next(self) -> tuple[Sequence[T], int] | None:
         with self._news:
@@ -100,13 +111,13 @@ class Background[T]:
                 self._news.wait()
             return self._waiting.popleft()
 
-    def _failed(self, items: Sequence[T], why: str) -> str:
+    def _failed(self, items: Sequence[T], why: str) -> None:
         with self._news:
             self.lost += len(items)
-        return why
+        self._why = why
 
-    def _say(self, why: str, *, last: bool = False) -> None:
+    def _say(self, *, last: bool = False) -> None:
         now, lost = time.monotonic(), self.lost
         if lost > self._said and (last or now - self._said_at >= SPARING):
-            logger.warning("mitmcache: %s: %d lost so far: %s", self._name, lost, why)
+            logger.warning("mitmcache: %s: %d lost so far: %s", self._name, lost, self._why)
             self._said, self._said_at = lost, now

@@ -91,5 +91,6 @@ def _writing(settings: Settings) -> Background[Said] | None:
         lambda said: file.write([line(each) for each in said]),
         most=MOST,
         most_bytes=MOST_BYTES,
+        step=1,
         ended=file.close,
     )

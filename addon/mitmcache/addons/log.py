@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 CLOSE = 2.0
 MOST, MOST_BYTES = 16384, 32 << 20
 """Calls, and bytes of them, that wait to be written."""
+STEP = 32
+"""Calls at a time: half a millisecond of computing."""
 EACH = 2048
 """Bytes that a call holds, about, but for the places that differ."""
 
@@ -87,4 +89,6 @@ def _writing(settings: Settings, form: Log) -> Background[Event] | None:
         render = render or (json_lines() if form is Log.JSON else console_lines(colours=colours))
         target.write(render(events))
 
-    return Background("the log of calls", write, most=MOST, most_bytes=MOST_BYTES, ended=target.close)
+    return Background(
+        "the log of calls", write, most=MOST, most_bytes=MOST_BYTES, step=STEP, ended=target.close
+    )
