@@ -102,6 +102,16 @@ def test_two_processes_that_share_a_file_move_it_once(path: Path) -> None:
     other.close()
 
 
+def test_of_two_that_are_about_to_move_it_the_second_does_not(path: Path) -> None:
+    one, other = LogFile(path, 20), LogFile(path, 20)
+    one.write([LINE])
+    for log in (one, other):
+        log._rotate()
+    assert sorted(path.parent.iterdir()) == [path, older(path, 1)] and older(path, 1).read_bytes() == LINE
+    one.close()
+    other.close()
+
+
 def test_after_half_a_line_the_next_begins_on_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = LogFile(path, 1000)
     real, room = os.write, [3]
