@@ -51,7 +51,10 @@ def test_the_development_set_holds_the_proxy_s_in_the_same_versions() -> None:
     ("lock", "asked"),
     [
         ("requirements.txt", PROJECT["dependencies"] + EXTRAS["demo"]),
-        ("requirements-dev.txt", PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["dev"]),
+        (
+            "requirements-dev.txt",
+            PROJECT["dependencies"] + [pin for extra in EXTRAS.values() for pin in extra],
+        ),
     ],
 )
 @pytest.mark.parametrize("python", ["3.12.1", "3.13.0"])

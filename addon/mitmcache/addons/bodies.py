@@ -15,7 +15,7 @@ from mitmcache.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-CLOSE = 2.0
+CLOSE = 1.0
 MOST, MOST_BYTES = 1024, 64 << 20
 """Calls, and bytes of them, that wait to be written."""
 

@@ -17,7 +17,7 @@ from mitmcache.settings import Log, Settings
 
 logger = logging.getLogger(__name__)
 
-CLOSE = 2.0
+CLOSE = 1.0
 MOST, MOST_BYTES = 16384, 32 << 20
 """Calls, and bytes of them, that wait to be written."""
 STEP = 32

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SEND = 3.0
+SEND = 1.5
 """Seconds to send what waits at the end."""
-CLOSE = 4.0
+CLOSE = 2.0
 MOST, MOST_BYTES = 16384, 32 << 20
 STEP = 8
 """Calls at a time: half a millisecond of computing."""
