@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mitmcache.logs import file
 from mitmcache.logs.file import KEPT, LogFile, Stream
 
 LINE = b"x" * 9 + b"\n"
@@ -100,6 +101,25 @@ def test_two_processes_that_share_a_file_move_it_once(path: Path) -> None:
     assert [each.read_bytes() for each in (older(path, 1), path)] == [LINE * 2, LINE * 2]
     one.close()
     other.close()
+
+
+def test_of_a_link_the_file_is_moved(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "folder" / "link"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    log = LogFile(link, 10)
+    log.write([LINE, LINE])
+    log.close()
+    assert link.is_symlink() and list(link.parent.iterdir()) == [link]
+    assert path.read_bytes() == older(path, 1).read_bytes() == LINE
+
+
+def test_a_file_that_is_named_as_a_device_is_never_moved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "DEVICES", path.parent)
+    log = LogFile(path, 10)
+    log.write([LINE] * 3)
+    log.close()
+    assert list(path.parent.iterdir()) == [path] and path.read_bytes() == LINE * 3
 
 
 def test_of_two_that_are_about_to_move_it_the_second_does_not(path: Path) -> None:

@@ -11,6 +11,10 @@ KEPT = 3
 """Older files beside the one that is written: FILE.1 is the newest of them."""
 
 
+DEVICES = Path("/dev")
+"""What is named here, such as /dev/stdout, is never moved, whatever it stands for."""
+
+
 class Target(Protocol):
     def write(self, lines: Sequence[bytes]) -> None:
         """All of them, each with its newline. Blocks. Raises OSError: some are lost."""
@@ -38,7 +42,10 @@ class LogFile:
     """
 
     def __init__(self, path: Path, limit: int, *, private: bool = False) -> None:
-        self._path, self._limit, self._private = path, limit, private
+        self._device = path.is_relative_to(DEVICES)
+        # of a link it is the file that is moved, and not the link
+        self._path = path if self._device else path.resolve()
+        self._limit, self._private = limit, private
         self._descriptor = -1
         self._torn = False
         self._open()
@@ -49,7 +56,7 @@ class LogFile:
         pending: list[bytes] = [b"\n"] if self._torn else []
         size = os.fstat(self._descriptor).st_size + len(pending)
         for line in lines:
-            if self._limit and self._regular and size and size + len(line) > self._limit:
+            if self._movable and size and size + len(line) > self._limit:
                 self._append(pending)
                 self._rotate()
                 pending, size = [], os.fstat(self._descriptor).st_size
@@ -74,8 +81,9 @@ class LogFile:
         # a FIFO that nobody reads is an error then, and does not wait
         self._descriptor = os.open(self._path, flags | os.O_NONBLOCK, 0o600)
         os.set_blocking(self._descriptor, True)
-        self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        if self._private and self._regular:
+        regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._movable = bool(self._limit) and regular and not self._device
+        if self._private and regular:
             os.fchmod(self._descriptor, 0o600)
 
     def _moved(self) -> bool:
