@@ -18,6 +18,7 @@ ARROWS = {
     "selection": set(),
     "alerts": {"alerts", "journal", "store", "units"},
     "reading": {"cache", "exchange", "providers", "reading", "wire"},
+    "journal": {"cache", "exchange", "journal", "providers", "reading", "store"},
     "purge": {"cache", "purge", "selection", "store"},
     "wire": {"wire"},
     "providers": {"providers", "reasons", "wire"},
@@ -35,7 +36,7 @@ ARROWS = {
     "otel": {"journal", "logs", "otel"},
 }
 PURE = ARROWS.keys() - {
-    *("alerts", "background", "bundle", "large", "launch", "logs"),
+    *("alerts", "background", "bundle", "journal", "large", "launch", "logs"),
     *("otel", "purge", "pytest_plugin", "relay", "store"),
 }
 # The clock, chance, files, sockets, threads, logs, and what runs on them.
