@@ -1,51 +1,17 @@
 import asyncio
 import os
-import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from journal.events import event
-from mitmcache.exchange import Usage
+from journal.conftest import DEADLINE, FULL, NOW, Make, files, ids
 from mitmcache.journal import history as module
-from mitmcache.journal import history_sums
-from mitmcache.journal.event import Cost
-from mitmcache.journal.history import MAX_WAITING, Filter, History
-from mitmcache.journal.history_tables import DATABASE, VERSION
-from mitmcache.store.base import StoreError
+from mitmcache.journal.history import MAX_WAITING, Filter
+from mitmcache.journal.history_tables import DATABASE
 from mitmcache.store.schema import connect
-
-DEADLINE = 10.0
-NOW = 1_000_000.0
-FULL = event(began=NOW - 10, usage=Usage(10, 5), cost=Cost(1, 1, 2, 0))
-
-type Make = Callable[..., History]
-
-
-@pytest_asyncio.fixture
-async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[History] = []
-
-    def history(folder: Path = tmp_path, kept: float = 86400.0, most: int = 1000) -> History:
-        made.append(History(folder, kept, now=lambda: NOW, most=most))
-        return made[-1]
-
-    yield history
-    for each in made:
-        await each.close(DEADLINE)
-
-
-def files(folder: Path) -> list[Path]:
-    return list(folder.iterdir())
-
-
-async def ids(history: History) -> list[str]:
-    return [each.event.id for each in await history.recent()]
 
 
 async def test_what_was_noted_is_there_at_once_for_whoever_asks(make: Make) -> None:
@@ -109,83 +75,31 @@ async def test_nothing_is_kept_where_nobody_wants_it(make: Make, tmp_path: Path)
     assert len(await ids(history)) == 1
 
 
+async def test_switching_it_off_leaves_what_is_kept_and_what_was_noted(make: Make) -> None:
+    history = make()
+    history.note([replace(FULL, id="a")])
+    await history.flush(DEADLINE)
+    history.note([replace(FULL, id="b")])
+    history.kept = 0
+    assert await ids(history) == ["b", "a"]
+
+
+async def test_what_ends_after_the_end_is_not_kept_and_not_complained_of(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    history = make()
+    await history.close(DEADLINE)
+    history.note([FULL])
+    await history.close(DEADLINE)
+    assert history._writing is None and caplog.text == ""
+
+
 async def test_a_burst_is_kept_as_far_as_there_is_room(make: Make) -> None:
     history = make(most=2 * MAX_WAITING)
     history.note([replace(FULL, id=str(n)) for n in range(MAX_WAITING + 5)])
     await history.flush(DEADLINE)
     assert history.lost == 5
     assert len(await history.recent(10_000)) == module.MOST
-
-
-async def test_a_folder_that_cannot_be_written_is_said_once_and_calls_go_on(
-    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "RETRY", 0.0)
-    folder = tmp_path / "no-folder"
-    folder.write_text("in the way")
-    history = make(folder)
-    for _ in range(3):
-        history.note([FULL])
-        await history.flush(DEADLINE)
-    assert caplog.text.count("finished calls are not kept") == 1 and history.lost == 3
-    folder.unlink()
-    history.note([FULL])
-    assert len(await ids(history)) == 1
-
-
-async def test_a_full_disk_loses_the_batch_and_nothing_else(
-    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "RETRY", 0.0)
-    history = make()
-    history.note([replace(FULL, id="before")])
-    await history.flush(DEADLINE)
-    assert history._db
-    pages = history._db.execute("PRAGMA page_count").fetchone()[0]
-    history._db.execute(f"PRAGMA max_page_count = {pages}")
-    history.note([replace(FULL, id=str(n), error="x" * 200) for n in range(1000)])
-    await history.flush(DEADLINE)
-    assert history.lost == 1000 and "full" in caplog.text
-    history.note([replace(FULL, id="after")])
-    assert await ids(history) == ["after", "before"]
-
-
-async def test_after_a_failure_it_is_not_tried_again_at_once(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "no-folder"
-    folder.write_text("in the way")
-    history = make(folder)
-    history.note([FULL])
-    await history.flush(DEADLINE)
-    folder.unlink()
-    history.note([FULL])
-    assert await ids(history) == [] and history.lost == 2
-
-
-async def test_a_newer_ones_history_is_left_alone_and_said(
-    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = make()
-    first.note([FULL])
-    await first.close(DEADLINE)
-    with closing(connect(tmp_path, name=DATABASE)) as db:
-        db.execute("UPDATE meta SET value = ?", (VERSION + 1,))
-    second = make()
-    second.note([FULL])
-    await second.flush(DEADLINE)
-    assert "newer" in caplog.text
-    with pytest.raises(StoreError, match="newer"):
-        await second.recent()
-
-
-async def test_a_history_that_is_damaged_fails_its_readers_and_begins_again(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / DATABASE).write_bytes(b"rubbish" * 5000)
-    history = make()
-    with pytest.raises(StoreError):
-        await history.recent()
-    history.note([FULL])
-    assert len(await ids(history)) == 1
 
 
 WRITER = """
@@ -225,17 +139,3 @@ async def test_two_processes_keep_one_history(make: Make, tmp_path: Path) -> Non
     assert len(found) == 100 == len(set(found))
     [sums] = await history.sums(NOW - 3600, NOW)
     assert sums.ledgers.billed.calls == 100
-
-
-async def test_a_reader_that_fails_says_so_within_its_time(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: object, **more: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    history = make()
-    history.note([FULL])
-    await history.flush(DEADLINE)
-    monkeypatch.setattr(history_sums, "recent", fail)
-    with pytest.raises(StoreError, match="disk I/O error"):
-        await history.recent()

@@ -122,6 +122,7 @@ UNKNOWN = [
     ("a provider that runs at home", asked(provider="ollama", host="localhost:11434", model="llama3"), CHAT),
     ("OpenAI's protocol at another host", asked(host="llm.corp.example"), CHAT),
     ("more cached than read", asked(), Usage(10, 1, 11)),
+    ("an answer that broke off", asked(error="reset", streamed=True), CHAT),
     ("no output told", asked(), Usage(input_tokens=10)),
     ("no input told", asked(), Usage(output_tokens=10)),
     ("nothing told", asked(), Usage()),
@@ -158,6 +159,7 @@ KNOWN_CASES = [
         asked(provider="aws.bedrock", host="bedrock-runtime.us-east-1.amazonaws.com", model=NOVA + "x"),
         CHAT,
     ),
+    ("a hit that its caller did not wait for", asked(error="left", word="HIT", dialled=False), CHAT),
     ("a host's own port", asked(host="api.openai.com:443"), CHAT),
 ]
 

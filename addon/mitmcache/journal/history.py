@@ -70,10 +70,11 @@ class History:
         self._retry = -math.inf
         self._looked = -math.inf
         self._warned = False
+        self._closed = False
 
     def note(self, events: Sequence[Event]) -> None:
         """Takes finished calls, to be written soon. Returns at once."""
-        if not self.kept:
+        if not self.kept or self._closed:
             return
         room = MAX_WAITING - len(self._waiting)
         self._waiting += events[:room]
@@ -126,7 +127,8 @@ class History:
             self._hurry.clear()
 
     async def close(self, deadline: float) -> None:
-        """Writes what was noted, at most `deadline` seconds."""
+        """Writes what was noted, at most `deadline` seconds. Keeps nothing after it."""
+        self._closed = True
         clock = asyncio.get_running_loop().time
         end = clock() + deadline
         await self.flush(deadline)
@@ -190,7 +192,8 @@ class History:
         try:
             with transaction(self._db):
                 keep(self._db, batch)
-                drop(self._db, now - self.kept, self._most)
+                if kept := self.kept:  # else it was switched off meanwhile
+                    drop(self._db, now - kept, self._most)
                 if abs(now - self._looked) >= UPKEEP:
                     drop_hours(self._db, now - ROLLED)
                     self._looked = now

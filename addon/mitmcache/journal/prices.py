@@ -71,7 +71,10 @@ class Prices:
         self._providers: dict[str, Provider] | None = None
 
     def price(self, event: Event, used: Usage) -> Cost | None:
-        """US dollars, at the prices of the day on which the call began."""
+        """US dollars, at the prices of the day on which the call began. None also where upstream's answer
+        broke off: more is billed than it had said until then."""
+        if event.error and event.ledger == "billed":
+            return None
         try:
             return self._price(event, used)
         except Exception as error:  # of a library that raises whatever it likes
