@@ -3,6 +3,7 @@ upstream, where what is not stored fails at once and says what differs."""
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -109,8 +110,10 @@ def through(at: User, proxy: ProxyProcess, command: list[str]) -> "subprocess.Co
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    """Beside its output. The JVM tells that it has read its variable, and cannot be kept from it."""
-    return [line for line in done.stderr.splitlines() if not line.startswith(PICKED_UP)]
+    """Beside its output, without what was saved. The JVM tells that it has read its variable, and cannot be
+    kept from it."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(PICKED_UP)]
+    return [re.sub(", [^ ]+ (?:token|call)s? .* saved$", "", line) for line in lines]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
