@@ -1,4 +1,5 @@
-"""Listens on a loopback port from the first need on, in the event loop of the proxy."""
+"""Listens on a loopback port from the first need on, in the event loop of the proxy: what mitmproxy dials
+for an answer that no hook can give."""
 
 import asyncio
 import socket
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import cast
 
 import uvicorn
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mitmcache.relay.origin import NOBODY, SECRET, Origin
@@ -15,17 +16,22 @@ from mitmcache.relay.origin import NOBODY, SECRET, Origin
 STARTING = 5.0
 """Seconds."""
 MOST_HEAD = 4096
+IDLE = 4000
+"""Seconds that an idle connection is kept: mitmproxy is to close it first, since a request that meets the
+server's closing would be a 502."""
 
 
 class RelayError(Exception):
     """The relay does not listen."""
 
 
-class Relay:
-    """Nothing happens before the first `port`."""
+class Loopback:
+    """Nothing happens before the first `port`. The app answers /bodies/nobody as Origin does, by which it is
+    known that what is dialled here arrives there."""
 
-    def __init__(self) -> None:
-        self.origin = Origin(self._cut)
+    def __init__(self, app: ASGIApp, secret: str) -> None:
+        self._app = app
+        self._secret = secret
         self._port = 0
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -54,7 +60,11 @@ class Relay:
             self._server.cut(lambda scope: True)
             await asyncio.wait([self._task], timeout=deadline)
             self._task.cancel()
-        self.origin.close()
+
+    def cut(self, chosen: Callable[[Scope | None], bool]) -> None:
+        """Breaks the connections whose request is one of those; None for one that has none yet."""
+        if self._server:
+            self._server.cut(chosen)
 
     async def _reaches_itself(self) -> bool:
         """Dials as mitmproxy does: a script may have put something else in the place of that."""
@@ -62,23 +72,19 @@ class Relay:
             async with asyncio.timeout(STARTING):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
                 head = f"GET /bodies/{NOBODY} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n"
-                writer.write(f"{head}{SECRET}: {self.origin.secret}\r\n\r\n".encode())
+                writer.write(f"{head}{SECRET}: {self._secret}\r\n\r\n".encode())
                 reply = await reader.read(MOST_HEAD)
                 writer.close()
         except (OSError, TimeoutError):
             return False
-        return f"{SECRET}: {self.origin.secret}".encode() in reply
-
-    def _cut(self, scope: Scope) -> None:
-        if self._server:
-            self._server.cut(lambda other: other is scope)
+        return f"{SECRET}: {self._secret}".encode() in reply
 
     async def _start(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self._port = listener.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
-                self.origin.app,
+                self._app,
                 http="h11",
                 ws="none",
                 lifespan="off",
@@ -88,10 +94,23 @@ class Relay:
                 server_header=False,
                 date_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=IDLE,
             )
         )
         self._task = asyncio.create_task(self._server.serve([listener]))
         await asyncio.wait_for(self._server.listening.wait(), STARTING)
+
+
+class Relay(Loopback):
+    """Serves the bodies of its origin."""
+
+    def __init__(self) -> None:
+        self.origin = Origin(lambda scope: self.cut(lambda other: other is scope))
+        super().__init__(self.origin.app, self.origin.secret)
+
+    async def close(self, deadline: float) -> None:
+        await super().close(deadline)
+        self.origin.close()
 
 
 class _Server(uvicorn.Server):
