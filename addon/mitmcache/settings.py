@@ -90,6 +90,7 @@ OPTIONS = (
     Option("llm_log_file", "", "Where the lines go, as JSON unless llm_log=console. Empty: to stderr."),
     Option("llm_log_size", "64m", "A log file of so many bytes is moved away (3 are kept); 0: never."),
     Option("llm_log_bodies", "", "A file for prompts and answers, word for word. Empty: written nowhere."),
+    Option("llm_gateway_port", "8082", "The dashboard and its API, on 127.0.0.1; 0 for none."),
     Option("llm_policy", "", "A YAML file of rules: match host, model, path, user -> ttl, skip, scope, ..."),
     Option(
         "llm_history",
@@ -128,6 +129,7 @@ class Settings:
     websocket: WebSocket
     hosts: tuple[tuple[str, Provider], ...]
     fast_dispatch: bool
+    gateway_port: int
     policy: tuple[Rule, ...]
     prices: tuple[Rate, ...]
     history: float
@@ -158,6 +160,7 @@ def parse(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -
         "llm_hosts": _hosts,
         "llm_fast_dispatch": _truth,
         "llm_policy": policy_file.read,
+        "llm_gateway_port": _port,
         "llm_history": lambda text: 0.0 if text.strip().lower() == "off" else duration(text),
         "llm_log": lambda text: _choice(Log, text),
         "llm_log_file": _file,
@@ -178,6 +181,12 @@ def _within(seconds: float, least: float, most: float, words: str) -> float:
     if not least <= seconds <= most:
         raise ValueError(f"must be {words}")
     return seconds
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise ValueError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 def _truth(text: str) -> bool:

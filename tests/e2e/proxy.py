@@ -179,6 +179,7 @@ class ProxyProcess:
             "flow_detail": "0",
             "ssl_verify_upstream_trusted_ca": str(self.upstream.ca_file),
             "llm_data_dir": str(self.data_dir),
+            "llm_gateway_port": "0",
             **self.options,
         }
         if self.tool == "mitmweb":

@@ -7,6 +7,7 @@ from mitmcache.addons.calls import Calls
 from mitmcache.addons.capture import Capture
 from mitmcache.addons.control import Control
 from mitmcache.addons.dispatcher import Dispatcher
+from mitmcache.addons.gateway import Gateway
 from mitmcache.addons.history import CallHistory
 from mitmcache.addons.journaling import Journaling
 from mitmcache.addons.log import CallLog
@@ -15,6 +16,7 @@ from mitmcache.addons.marks import Marks
 from mitmcache.addons.metrics import Metrics
 from mitmcache.addons.note import RunningNote
 from mitmcache.addons.options import Options
+from mitmcache.addons.place import ProxyPlace
 from mitmcache.addons.pruner import Pruner
 from mitmcache.addons.purge import Purge
 from mitmcache.addons.relayed import Relayed
@@ -46,6 +48,7 @@ def default_addons(secret: bytes = b"") -> list[object]:
         options,
         Dispatcher(options),
         CaBundle(),
+        Gateway(options, ProxyPlace(options, storage, journaling, history, metrics)),
         Startup(),
         storage,
         RunningNote(options),

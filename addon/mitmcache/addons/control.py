@@ -5,10 +5,13 @@ from mitmproxy import http
 
 from mitmcache.addons.calls import moved
 from mitmcache.addons.history import CallHistory
+from mitmcache.addons.listeners import CONTROL_HOST
 from mitmcache.addons.metrics import Metrics
-from mitmcache.addons.scope import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import answered, trail_of
+
+CONTROL_PATHS = ("/healthz", "/metrics", "/stats")
+"""All others are the gateway's."""
 
 
 class Control:
@@ -28,7 +31,7 @@ class Control:
         # first of all: a request to us must never go upstream, whatever fails below
         flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})
         path = flow.request.path.partition("?")[0]
-        if path not in ("/healthz", "/metrics", "/stats"):
+        if path not in CONTROL_PATHS:
             flow.response = _json(404, {"error": "there are /healthz, /metrics and /stats"})
         elif flow.request.method != "GET":
             flow.response = _json(405, {"error": "GET only"}, allow="GET")
@@ -54,5 +57,7 @@ class Control:
 
 def _json(status: int, document: dict[str, object], **headers: str) -> http.Response:
     body = orjson.dumps(document)
-    fields = {"content-type": "application/json", "cache-control": "no-store", **headers}
+    # no page of another origin may have it, not even as a script or an image
+    alone = {"cross-origin-resource-policy": "same-origin", "x-content-type-options": "nosniff"}
+    fields = {"content-type": "application/json", "cache-control": "no-store", **alone, **headers}
     return http.Response.make(status, body, fields)

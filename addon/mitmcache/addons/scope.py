@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 from mitmproxy import ctx, tls
 
+from mitmcache.addons.listeners import CONTROL_HOST
 from mitmcache.addons.options import Options
 from mitmcache.providers import catalogue
 
@@ -18,7 +19,6 @@ logger = logging.getLogger(__name__)
 REFUSALS = 3
 """So many refused handshakes in a row, without one that succeeded, and the pair is let through."""
 MAX_PAIRS = 4096
-CONTROL_HOST = "llm.cache"
 
 type Pair = tuple[str, str, frozenset[int]]
 """A client's address, the host it wants, and the ciphers it offers: all programs of one machine share an

@@ -43,4 +43,6 @@ class Startup:
         )
         if "web_port" in ctx.options:
             addresses += f", mitmweb http://{ctx.options.web_host}:{ctx.options.web_port}"
+        if port := listeners.gateway():
+            addresses += f", dashboard http://127.0.0.1:{port}"
         print(f"mitmcache ready: proxy {addresses}", file=sys.stderr, flush=True)  # noqa: T201
