@@ -5,7 +5,7 @@ set -eu
 usage() {
     cat <<'EOF'
 usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|
-                 purge|stats|ls|show|explain|export|import|bucket] [arguments]
+                 dashboard|purge|stats|ls|show|explain|export|import|bucket] [arguments]
 
   web     mitmweb with mitmcache (the default: `./run.sh -p 9000` is `./run.sh web -p 9000`)
   dump    mitmdump with mitmcache
@@ -17,6 +17,8 @@ usage: ./run.sh [web|dump|exec|env|doctor|setup|test|demo|bench|
   demo    show a miss and a hit, with a stand-in for the provider
   bench   measure
 
+  dashboard
+          print the link that opens the running proxy's dashboard
   purge, stats, ls, show, explain, export, import, bucket
           look at what is kept, and change it: see `./run.sh purge --help`. The same without run.sh:
           .venv/bin/mitmcache
@@ -163,7 +165,7 @@ case ${1-} in
     -h | --help | help) usage && exit ;;
     web | dump | setup | test | demo | bench) command=$1 && shift ;;
     exec | env | doctor) command=client ;;
-    purge | stats | ls | show | explain | export | import | bucket) command=mitmcache ;;
+    dashboard | purge | stats | ls | show | explain | export | import | bucket) command=mitmcache ;;
     -*) ;;
     *)
         if [ $# -gt 0 ]; then

@@ -3,7 +3,7 @@
 import click
 
 from mitmcache import __version__
-from mitmcache.cli import bucket, bundle, doctor, env, exec, explain, ls, purge, show, stats
+from mitmcache.cli import bucket, bundle, dashboard, doctor, env, exec, explain, ls, purge, show, stats
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,6 +19,7 @@ for _command in (
     exec.execute,
     env.env,
     doctor.doctor,
+    dashboard.dashboard,
     ls.ls,
     show.show,
     explain.explain,
