@@ -28,6 +28,7 @@ def test_the_defaults() -> None:
     assert (settings.hosts, settings.policy, settings.prices) == ((), (), ())
     assert settings.history == 30 * 86400
     assert (settings.log, settings.log_file, settings.log_bodies) == (Log.AUTO, None, None)
+    assert settings.gateway_port == 8082
 
 
 def test_every_option_has_a_name_of_ours_and_a_help() -> None:
@@ -58,6 +59,8 @@ def test_every_option_has_a_name_of_ours_and_a_help() -> None:
         ("llm_history", "90d", 90 * 86400),
         ("llm_history", "0", math.inf),
         ("llm_history", "Off", 0.0),
+        ("llm_gateway_port", "0", 0),
+        ("llm_gateway_port", "65535", 65535),
         ("llm_data_dir", "/tmp/elsewhere", Path("/tmp/elsewhere")),
         ("llm_data_dir", "~/cache", Path.home() / "cache"),
     ],
@@ -97,6 +100,9 @@ def test_hosts_are_parted_by_comma_or_space(text: str) -> None:
         ("llm_lookup_timeout", "2m", "must be 1ms to 60s"),
         ("llm_poll", "0", "must be 100ms to 1h"),
         ("llm_spool", "much", "'much' is not a size"),
+        ("llm_gateway_port", "65536", "'65536' is no port"),
+        ("llm_gateway_port", "-1", "'-1' is no port"),
+        ("llm_gateway_port", "", "'' is no port"),
         ("llm_fast_dispatch", "yes", "'yes' is neither true nor false"),
         ("llm_ttl", "", "'' is not a duration"),
         ("llm_ttl", "soon", "'soon' is not a duration"),

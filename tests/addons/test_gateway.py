@@ -210,8 +210,12 @@ async def test_what_somebody_has_answered_stays_so(rig: Rig) -> None:
     """proxyauth has."""
     asked = at_gateway("/")
     asked.response = refused = response(b"no", status=401)
-    await rig.trigger(HttpRequestHeadersHook(asked))
+    await led(rig, asked)
     assert asked.response is refused and asked.request.host == "llm.cache"
+    through = flow("GET", "http://llm.cache/", b"")
+    through.response = refused = response(b"no", status=407)
+    await rig.trigger(HttpRequestHeadersHook(through))
+    assert through.response is refused
 
 
 async def test_where_a_client_leaves_what_it_was_being_sent_ends(rig: Rig) -> None:

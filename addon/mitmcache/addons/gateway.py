@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -23,6 +24,7 @@ from mitmcache.addons.listeners import CONTROL_HOST, GATEWAY
 from mitmcache.addons.options import Options
 from mitmcache.addons.place import ProxyPlace
 from mitmcache.addons.quiet import Quiet
+from mitmcache.addons.trail import answered
 from mitmcache.launch.note import TETHERED
 
 if TYPE_CHECKING:
@@ -78,23 +80,16 @@ class Gateway:
             # else it would be asked whether the user's ignore_hosts means it
             nextlayer.layer = HttpLayer(context, HTTPMode.transparent)
 
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if flow.response or flow.error or not flow.live:
-            return
+    def requestheaders(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         came = _came(flow)
         if came is None:
-            return
-        self._ours.add(flow)
-        # first of all: what is asked of us must never go upstream, whatever fails below
-        flow.response = _unavailable()
-        try:
-            app, port = await self._reach()
-        except Exception as error:
-            logger.warning("mitmcache: the gateway does not answer: %s", error)
-        else:
-            self._lead(flow, app, port, came)
-            flow.response = None
-        raise exceptions.AddonHalt
+            return None  # without a coroutine: all the traffic comes by here
+        if not answered(flow):
+            return self._take(flow, came)
+        if came:  # proxyauth has refused it
+            self._ours.add(flow)
+            raise exceptions.AddonHalt
+        return None
 
     def request(self, flow: http.HTTPFlow) -> None:
         self._keep(flow)
@@ -113,6 +108,19 @@ class Gateway:
             sent = FLOW.encode(), flow.id.encode()
             self._opened[1].cut(lambda scope: scope is not None and sent in scope["headers"])
         self._keep(flow)
+
+    async def _take(self, flow: http.HTTPFlow, came: int) -> None:
+        self._ours.add(flow)
+        # first of all: what is asked of us must never go upstream, whatever fails below
+        flow.response = _unavailable()
+        try:
+            app, port = await self._reach()
+        except Exception as error:
+            logger.warning("mitmcache: the gateway does not answer: %s", error)
+        else:
+            self._lead(flow, app, port, came)
+            flow.response = None
+        raise exceptions.AddonHalt
 
     def _keep(self, flow: http.HTTPFlow) -> None:
         """From all addons behind this one."""
@@ -188,9 +196,8 @@ def _is_ours(client: connection.Client) -> bool:
 def _came(flow: http.HTTPFlow) -> int | None:
     """The gateway port that it came to, 0 for what is asked of us through the proxy; else None."""
     if _is_ours(flow.client_conn):
-        sockname = flow.client_conn.sockname
-        return int(sockname[1])
-    if flow.request.pretty_host.lower() != CONTROL_HOST:
+        return int(flow.client_conn.sockname[1])
+    if flow.request.data.host.lower() != CONTROL_HOST:
         return None
     return None if flow.request.path.partition("?")[0] in CONTROL_PATHS else 0
 
