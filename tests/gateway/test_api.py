@@ -53,6 +53,7 @@ BAD = [
     ("/api/calls?limit=1&limit=2", "limit:"),
     ("/api/purge", "all:"),
     ("/api/purge?modle=x", "modle:"),
+    ("/api/purge?model=a&model=b", "model:"),
     ("/api/about?x=1", "x:"),
 ]
 
