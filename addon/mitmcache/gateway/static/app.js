@@ -24,7 +24,7 @@ function notice(text) {
   say(get("notice"), text);
 }
 
-/** At most once in a while, and once more for what was asked meanwhile. */
+/** At most once in a while, and once more for what was asked meanwhile; the more it costs, the less often. */
 function paced(work, pace) {
   let running = false;
   let again = false;
@@ -34,13 +34,15 @@ function paced(work, pace) {
     running = true;
     while (again) {
       again = false;
+      const began = performance.now();
       try {
         await work();
         notice("");
       } catch (error) {
         notice(error.message);
       }
-      await new Promise((resolve) => setTimeout(resolve, pace));
+      const rest = Math.max(pace, 4 * (performance.now() - began));
+      await new Promise((resolve) => setTimeout(resolve, rest));
     }
     running = false;
   };
