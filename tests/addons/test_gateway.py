@@ -236,7 +236,12 @@ async def test_where_a_client_leaves_what_it_was_being_sent_ends(rig: Rig) -> No
 
 
 async def test_traffic_of_others_is_theirs(rig: Rig) -> None:
-    for url in ("https://api.openai.com/v1/models", "http://llm.cache/healthz", "http://llm.cache.example/"):
-        asked = flow("GET", url, b"")
+    for method, url in (
+        ("GET", "https://api.openai.com/v1/models"),
+        ("GET", "http://llm.cache/healthz"),
+        ("GET", "http://llm.cache.example/"),
+        ("POST", "http://llm.cache/api/purge"),
+    ):
+        asked = flow(method, url, b"")
         await rig.trigger(HttpRequestHeadersHook(asked))
         assert asked.request.host != "127.0.0.1"

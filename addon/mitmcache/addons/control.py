@@ -11,7 +11,7 @@ from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import answered, trail_of
 
 CONTROL_PATHS = ("/healthz", "/metrics", "/stats")
-"""All others are the gateway's."""
+"""Others that are only read are the gateway's."""
 
 
 class Control:
@@ -32,7 +32,8 @@ class Control:
         flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})
         path = flow.request.path.partition("?")[0]
         if path not in CONTROL_PATHS:
-            flow.response = _json(404, {"error": "there are /healthz, /metrics and /stats"})
+            told = "there are /healthz, /metrics and /stats; nothing can be changed through the proxy"
+            flow.response = _json(404, {"error": told})
         elif flow.request.method != "GET":
             flow.response = _json(405, {"error": "GET only"}, allow="GET")
         elif path == "/healthz":

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 CLOSE = 2.0
+READS = ("GET", "HEAD")
 FLOW = "x-mitmcache-flow"
 PINNED = {
     # mitmproxy would write its own into it before we could see which name the client has used
@@ -194,10 +195,10 @@ def _is_ours(client: connection.Client) -> bool:
 
 
 def _came(flow: http.HTTPFlow) -> int | None:
-    """The gateway port that it came to, 0 for what is asked of us through the proxy; else None."""
+    """The gateway port that it came to, 0 for what is read through the proxy; else it is not for us."""
     if _is_ours(flow.client_conn):
         return int(flow.client_conn.sockname[1])
-    if flow.request.data.host.lower() != CONTROL_HOST:
+    if flow.request.data.host.lower() != CONTROL_HOST or flow.request.method not in READS:
         return None
     return None if flow.request.path.partition("?")[0] in CONTROL_PATHS else 0
 

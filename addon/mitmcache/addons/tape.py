@@ -26,7 +26,7 @@ from mitmproxy import ctx, http
 
 from mitmcache.addons import default_addons
 from mitmcache.addons.calls import Calls, host_of
-from mitmcache.addons.scope import CONTROL_HOST
+from mitmcache.addons.listeners import CONTROL_HOST
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.taped import Noted
 from mitmcache.addons.trail import trail_of
