@@ -210,7 +210,7 @@ async def test_nobody_else_tells_it_anything(deck: Deck) -> None:
     assert (await deck.tell("begin", token="guess", mode="record"))[0] == 404
     assert (await deck.tell("elsewhere"))[0] == 404
     assert (
-        await deck.rig.call(flow("GET", "http://llm.cache/tape/begin", headers=[(HEADER, "token")]))
+        await deck.rig.call(flow("PUT", "http://llm.cache/tape/begin", headers=[(HEADER, "token")]))
     ).response
 
 
