@@ -26,7 +26,7 @@ def test_a_digest_is_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_there_is_none_of_what_has_no_source(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: dict[str, object] = {}
-    exec("def made(self): return []", made)
+    exec(compile("def made(self): return []", "<nowhere>", "exec"), made)
     monkeypatch.setattr(hooks.Hook, "made", made["made"], raising=False)
     assert digest(name) == ""
     with pytest.raises(Unfamiliar, match=name):
