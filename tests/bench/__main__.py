@@ -21,6 +21,7 @@ from mitmcache.demo.proxy import Proxy  # noqa: E402
 from mitmcache.launch.proxy import ProxyError  # noqa: E402
 
 BARE = Path(__file__).with_name("bare.py")
+BLIND = Path(__file__).with_name("blind.py")
 # ours pins the first; and what is logged or printed for each flow is not what is compared
 ALIKE = {"connection_strategy": "lazy", "flow_detail": "0", "termlog_verbosity": "warn"}
 LIMIT = {QUICK: 120.0, FULL: 1800.0}
@@ -76,11 +77,11 @@ async def _bench(folder: Path, size: Size, report: Report, with_litellm: bool) -
                 pem,
                 script=script,
                 options={**ALIKE, **options},
-                environment={"BENCH_ANSWER": answer},
+                environment={"BENCH_ANSWER": answer, "PYTHONPATH": str(ROOT / "addon")},
             )
 
-        def ours(name: str) -> Proxy:
-            return proxy(None, llm_data_dir=str(folder / name))
+        def ours(name: str, script: Path | None = None, **options: str) -> Proxy:
+            return proxy(script, llm_data_dir=str(folder / name), **options)
 
         async def start(made: Proxy) -> Target:
             await stack.enter_async_context(made)
@@ -88,13 +89,18 @@ async def _bench(folder: Path, size: Size, report: Report, with_litellm: bool) -
 
         try:
             # the first one makes the authority that the others share
-            first = await start(ours("data"))
-            second, answering, forwarding = await asyncio.gather(
-                start(ours("second")), start(proxy(BARE, str(answer))), start(proxy(BARE))
+            first = await start(ours("data", llm_log_file=str(folder / "calls.jsonl")))
+            second, blind, answering, forwarding = await asyncio.gather(
+                start(ours("second")),
+                start(ours("blind", BLIND, llm_history="off")),
+                start(proxy(BARE, str(answer))),
+                start(proxy(BARE)),
             )
             direct = Target(upstream.port, pem, proxied=False)
             starts = (lambda turn: _started(proxy(BARE)), lambda turn: _started(ours(f"start{turn}")))
-            stage = Stage(size, upstream, first, second, answering, forwarding, direct, starts, folder, pem)
+            stage = Stage(
+                size, upstream, first, second, blind, answering, forwarding, direct, starts, folder, pem
+            )
             await scenes.play(stage, report, with_litellm=with_litellm)
         except ProxyError as error:
             raise BenchError(str(error)) from None

@@ -44,12 +44,14 @@ FULL = Size(
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`answering` and `forwarding` are bare mitmdump, `direct` is the upstream; `ours` comes twice."""
+    """`answering` and `forwarding` are bare mitmdump, `direct` is the upstream; `ours` comes twice, the first
+    with all that tells of calls, `blind` is the same with nothing of that."""
 
     size: Size
     upstream: Upstream
     ours: Target
     second: Target
+    blind: Target
     answering: Target
     forwarding: Target
     direct: Target
@@ -71,6 +73,7 @@ async def play(stage: Stage, report: Report, *, with_litellm: bool) -> None:
     if sys.platform == "linux":
         await _memory_of_streams(stage, report)
     await _hits(stage, report)
+    await _seeing(stage, report)
     await _misses(stage, report)
     await _streams(stage, report)
     if sys.platform == "linux":
@@ -97,6 +100,15 @@ async def _hits(stage: Stage, report: Report) -> None:
     pair = [stage.answering, stage.hit]
     found = await measure.requests(pair, stage.size.rounds, traffic.AGENT_HOST, lambda: agent, 1)
     report.section("a hit, an agent's 50 kB request, HTTP/1.1, 1 connection", table.rows(*found))
+
+
+async def _seeing(stage: Stage, report: Report) -> None:
+    same = traffic.chat_request(0)
+    pair = [replace(stage.blind, sign=b"x-cache: HIT"), stage.hit]
+    for many in (1, 16):
+        found = await measure.requests(pair, stage.size.rounds, traffic.CHAT_HOST, lambda: same, many)
+        name = f"a hit, told to log, history, metrics and alerts, {_how(False, many)}"
+        report.section(name, table.rows(*found), "nobody is told", "all are")
 
 
 async def _misses(stage: Stage, report: Report) -> None:
