@@ -68,6 +68,7 @@ async def test_a_known_answer_is_not_read_again_but_another_version_of_it_is() -
         journal.note(event(id=str(number)), REPLY, version)
         await journal.flush(DEADLINE)
     assert priced == ["0", "2"]
+    assert journal.knows(VERSION) and not journal.knows((VERSION[0], 3000.0))
     assert [each.cost for each in told.events] == [COST, COST, COST]
     assert {each.usage for each in told.events} == {told.events[0].usage} != {None}
 

@@ -51,11 +51,11 @@ class Journaling:
         if trail.route is None or trail.outcome is None or trail.told:
             return
         trail.told = True
-        response = flow.response
-        reply = None
-        if response and 200 <= response.status_code < 300 and response.raw_content:
-            reply = Reply(response.status_code, lower(response.headers), response.raw_content)
+        response, reply = flow.response, None
         version = (trail.key, trail.created) if trail.created else None
+        known = version is not None and self.journal.knows(version)
+        if response and 200 <= response.status_code < 300 and response.raw_content and not known:
+            reply = Reply(response.status_code, lower(response.headers), response.raw_content)
         self.journal.note(_event(flow, trail), reply, version)
 
 

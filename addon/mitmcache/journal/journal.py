@@ -70,6 +70,10 @@ class Journal:
         self._price = price
         self._known.clear()
 
+    def knows(self, version: Version) -> bool:
+        """The reply of this version need not be given to `note`."""
+        return version in self._known
+
     def note(self, event: Event, reply: Reply | None = None, version: Version | None = None) -> None:
         """Takes over the event. `reply` is what came, still content-encoded; `version` the stored answer that
         it was or has become. Returns at once."""
