@@ -40,6 +40,7 @@ def gone(pid: int, seconds: float = 30) -> bool:
 
 def test_it_runs_on_a_free_port_and_leaves_no_note(launched: Proxy) -> None:
     assert launched.running and launched.port and running.health(launched.url) is Health.UP
+    assert not launched.ended_within(0)
     assert not (launched.confdir.parent / "data" / "proxy.json").exists()
     assert launched.ca_file.is_file()
     assert os.getsid(launched.pid) != os.getsid(0)
@@ -49,7 +50,7 @@ def test_it_ends_when_it_is_stopped(confdir: Path, tmp_path: Path) -> None:
     with made(confdir, tmp_path) as proxy:
         pid, url = proxy.pid, proxy.url
     proxy.stop()
-    assert not proxy.running and gone(pid) and running.health(url) is Health.DOWN
+    assert not proxy.running and proxy.ended_within(0) and gone(pid) and running.health(url) is Health.DOWN
 
 
 def test_what_a_package_has_instead_of_the_checkout_s_script_loads_the_same(

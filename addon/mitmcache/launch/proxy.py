@@ -74,6 +74,15 @@ class Proxy:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def ended_within(self, seconds: float) -> bool:
+        """Waits for its end, or sees that it has not come."""
+        try:
+            if self._process:
+                self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def start(self) -> Self:
         """Returns once it is ready. Raises ProxyError, with nothing left running."""
         end = time.monotonic() + self.deadline

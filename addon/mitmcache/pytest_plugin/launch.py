@@ -19,6 +19,8 @@ SCRIPT = "from mitmcache.addons.tape import tape_addons\n\naddons = tape_addons(
 TOKEN, HEADER = "MITMCACHE_TAPE_TOKEN", "mitmcache-tape-token"  # as addons/tape.py has them
 ANSWER = 60.0
 """Seconds."""
+ENDING = 1.0
+"""Seconds between the end of its connections and its own, at most."""
 TAIL = 20
 
 
@@ -74,7 +76,8 @@ class Launched:
             told: dict[str, Any] = json.loads(reply.read())
         except (OSError, HTTPException, ValueError) as error:
             why = str(error) or type(error).__name__
-            what = f"does not answer: {why}" if self._proxy.running else "has ended"
+            # its connections end before it does
+            what = "has ended" if self._proxy.ended_within(ENDING) else f"does not answer: {why}"
             raise ProxyFailed(f"the proxy {what}{self._tail()}") from None
         finally:
             connection.close()
