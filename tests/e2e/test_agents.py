@@ -54,10 +54,13 @@ def asked(upstream: ScriptedUpstream) -> list[str]:
 def test_an_agent_that_runs_a_command_replays_in_full(anna: User, command: list[str]) -> None:
     present(command)
     prompt = "Run echo hi and stop."
-    first, second = (anna.run("exec", *anna.options, "--", *command, prompt) for _ in range(2))
-    path, calls = ("/v1/messages", 4) if command[0] == "claude" else ("/v1/responses", 2)
+    first = anna.run("exec", *anna.options, "--", *command, prompt)
+    # Claude Code asks for more than the turns, a title for instance, and not always
+    path, least = ("/v1/messages", 4) if command[0] == "claude" else ("/v1/responses", 2)
+    calls = len(asked(anna.upstream))
+    second = anna.run("exec", *anna.options, "--", *command, prompt)
     # no WebSocket: an upgrade is a GET, and is refused
-    assert asked(anna.upstream) == [f"POST {path}"] * calls, first.stderr
+    assert asked(anna.upstream) == [f"POST {path}"] * calls and calls >= least, first.stderr
     offline = gone(anna).run("exec", "--mode", "offline", *anna.options, "--", *command, prompt)
     for done, said in (
         (first, f"0 hits, {calls} misses"),
