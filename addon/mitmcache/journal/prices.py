@@ -56,6 +56,8 @@ LIKE = {**LISTED, **{short: LISTED[name] for short, name in ALIASES.items()}}
 """What `like` of a rate may name."""
 KNOWN = 1024
 """Models of which it is remembered where they stand in the list, or that they do not."""
+LATELY = 1024
+"""Costs that are remembered: whoever asks much often asks the same, and the list takes its time."""
 MAX_NAME = 200
 """Characters of a model's name; a longer one is nobody's."""
 
@@ -69,6 +71,7 @@ class Prices:
         self._own = own
         self._known: OrderedDict[tuple[str, str], Listed | None] = OrderedDict()
         self._providers: dict[str, Provider] | None = None
+        self._lately: OrderedDict[tuple[object, ...], Cost | None] = OrderedDict()
 
     def price(self, event: Event, used: Usage) -> Cost | None:
         """US dollars, at the prices of the day on which the call began. None also where upstream's answer
@@ -91,8 +94,17 @@ class Prices:
             provider = LIKE[rate.like]
         for model in models:
             if provider and (listed := self._find(provider, model)):
-                return _calculated(listed, event, used)
+                return self._cost(listed, event, used)
         return None
+
+    def _cost(self, listed: "Listed", event: Event, used: Usage) -> Cost | None:
+        # prices may depend on the time of day, by the minute
+        key = listed[0].id, listed[1].id, event.service_tier, event.began // 60, used
+        if key not in self._lately:
+            self._lately[key] = _calculated(listed, event, used)
+            if len(self._lately) > LATELY:
+                self._lately.popitem(last=False)
+        return self._lately[key]
 
     def _find(self, provider: str, model: str) -> "Listed | None":
         # the list's own lookup remembers every name that it was ever asked for
