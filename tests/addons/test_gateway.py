@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -23,12 +24,12 @@ from mitmproxy.proxy.layers.http._hooks import (
 from addons.flows import Rig, flow, response
 from addons.listening import listening
 from launch.test_running import free_port
+from mitmcache.addons import gateway as module
 from mitmcache.addons import listeners
 from mitmcache.addons.gateway import PINNED, Gateway
 from mitmcache.addons.startup import Startup
 from mitmcache.addons.trail import trail_of
 from mitmcache.launch.note import TETHERED
-from mitmcache.relay.server import Loopback, RelayError
 
 DEADLINE = 10.0
 SPEC = "reverse:http://llm.cache@127.0.0.1:{}"
@@ -198,10 +199,10 @@ async def test_nobody_can_say_that_he_came_another_way(rig: Rig) -> None:
 
 
 async def test_whatever_fails_it_does_not_go_upstream(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(self: Loopback) -> int:
-        raise RelayError("no more sockets")
+    def fail(place: object) -> NoReturn:
+        raise OSError("no such file")
 
-    monkeypatch.setattr(Loopback, "port", fail)
+    monkeypatch.setattr(module, "_make", fail)
     asked = await led(rig, at_gateway("/"))
     assert asked.response and asked.response.status_code == 503
 

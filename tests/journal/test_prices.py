@@ -194,29 +194,6 @@ def test_a_rate_that_lacks_a_price_does_not_fall_back_to_the_list() -> None:
     assert Prices((Rate(model="gpt-4o", input=1.0),)).price(asked(), CHAT) is None
 
 
-def test_what_is_remembered_is_the_cost_of_the_very_same() -> None:
-    prices = Prices()
-    changes: list[dict[str, Any]] = [
-        {},
-        {"model": "gpt-4o-mini"},
-        {"service_tier": "flex", "model": "gpt-5"},
-        {"model": "gpt-5"},
-        {"began": BEGAN.timestamp() - 86400 * 900},
-    ]
-    for _ in range(2):
-        for change in changes:
-            for used in (CHAT, Usage(input_tokens=1000, output_tokens=201)):
-                assert prices.price(asked(**change), used) == Prices().price(asked(**change), used)
-    assert len(prices._lately) == 2 * len(changes)
-
-
-def test_no_more_costs_are_remembered_than_may_be() -> None:
-    prices = Prices()
-    for number in range(module.LATELY + 5):
-        prices.price(asked(), Usage(input_tokens=number, output_tokens=1))
-    assert len(prices._lately) == module.LATELY
-
-
 def test_names_that_nobody_has_are_not_remembered_without_bound() -> None:
     prices = Prices()
     for number in range(KNOWN + 500):

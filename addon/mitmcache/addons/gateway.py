@@ -10,15 +10,14 @@ import os
 import socket
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
-import orjson
 from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.modes import ReverseProxy
 
-from mitmcache.addons import listeners
+from mitmcache.addons import asking, listeners
 from mitmcache.addons.control import CONTROL_PATHS
 from mitmcache.addons.listeners import CONTROL_HOST, GATEWAY
 from mitmcache.addons.options import Options
@@ -36,7 +35,6 @@ logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 CLOSE = 2.0
 READS = ("GET", "HEAD")
-FLOW = "x-mitmcache-flow"
 PINNED = {
     # mitmproxy would write its own into it before we could see which name the client has used
     "keep_host_header": True,
@@ -53,8 +51,10 @@ class Gateway:
         self._quiet = Quiet()
         self._port: int | None = None
         self._ours: WeakSet[http.HTTPFlow] = WeakSet()
+        self._here: WeakKeyDictionary[http.HTTPFlow, int] = WeakKeyDictionary()
         self._opening = asyncio.Lock()
         self._opened: tuple[App, Loopback] | None = None
+        self._alone = False
 
     def configure(self, updated: set[str]) -> None:
         if self._port is not None and self._options.current.gateway_port != self._port:
@@ -92,11 +92,14 @@ class Gateway:
             raise exceptions.AddonHalt
         return None
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
+        if (came := self._here.get(flow)) is not None:
+            return self._answer(flow, came)
         self._keep(flow)
+        return None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if flow in self._ours and flow.response:
+        if flow in self._ours and flow not in self._here and flow.response:
             flow.response.stream = True
         self._keep(flow)
 
@@ -106,21 +109,33 @@ class Gateway:
     def error(self, flow: http.HTTPFlow) -> None:
         if flow in self._ours and self._opened:
             # where its client leaves, mitmproxy may forget to close the connection to its server
-            sent = FLOW.encode(), flow.id.encode()
+            sent = asking.FLOW.encode(), flow.id.encode()
             self._opened[1].cut(lambda scope: scope is not None and sent in scope["headers"])
         self._keep(flow)
 
     async def _take(self, flow: http.HTTPFlow, came: int) -> None:
         self._ours.add(flow)
         # first of all: what is asked of us must never go upstream, whatever fails below
-        flow.response = _unavailable()
+        flow.response = asking.unavailable()
         try:
             app, port = await self._reach()
         except Exception as error:
-            logger.warning("mitmcache: the gateway does not answer: %s", error)
+            if self._opened is None:
+                logger.warning("mitmcache: the gateway does not answer: %s", error)
+                raise exceptions.AddonHalt from None
+            if not self._alone:
+                logger.info("mitmcache: the gateway answers as a whole what could be told live: %s", error)
+            self._alone = True
+            self._here[flow] = came
+            flow.response = None
         else:
             self._lead(flow, app, port, came)
             flow.response = None
+        raise exceptions.AddonHalt
+
+    async def _answer(self, flow: http.HTTPFlow, came: int) -> None:
+        assert self._opened
+        await asking.answer(flow, self._opened[0], came)
         raise exceptions.AddonHalt
 
     def _keep(self, flow: http.HTTPFlow) -> None:
@@ -161,13 +176,8 @@ class Gateway:
         return app, await loopback.port()
 
     def _lead(self, flow: http.HTTPFlow, app: "App", port: int, came: int) -> None:
-        from mitmcache.gateway.app import CAME
-        from mitmcache.relay.origin import SECRET
-
         request = flow.request
-        if came == 0:
-            request.headers["host"] = CONTROL_HOST  # as :authority it would get lost
-        request.headers.update({SECRET: app.secret, CAME: str(came), FLOW: flow.id})
+        asking.sign(flow, app, came)
         request.data.scheme, request.data.host, request.data.port = b"http", LOOPBACK, port
         request.data.authority = b""
         # a new one, not that of the client's connection: it has no parent proxy to go through
@@ -201,8 +211,3 @@ def _came(flow: http.HTTPFlow) -> int | None:
     if flow.request.data.host.lower() != CONTROL_HOST or flow.request.method not in READS:
         return None
     return None if flow.request.path.partition("?")[0] in CONTROL_PATHS else 0
-
-
-def _unavailable() -> http.Response:
-    body = orjson.dumps({"error": "the gateway does not answer; the log says why"})
-    return http.Response.make(503, body, {"content-type": "application/json", "cache-control": "no-store"})
