@@ -14,7 +14,7 @@ from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_rows as module
 from mitmcache.journal.event import Cost, Event
-from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, drop, drop_hours, keep, rows, unpack
+from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, commons, drop, drop_hours, keep, rows, unpack
 from mitmcache.journal.history_tables import open_history, recall
 from mitmcache.journal.ledgers import HOUR, OTHERS
 from mitmcache.store.schema import transaction
@@ -48,6 +48,30 @@ def add(db: sqlite3.Connection, *events: Event) -> None:
 def test_a_call_comes_back_as_it_was(db: sqlite3.Connection, told: Event) -> None:
     add(db, told)
     assert kept(db) == [told]
+
+
+def test_hits_of_one_answer_are_kept_each_as_it_was(db: sqlite3.Connection) -> None:
+    first = replace(FULL, word="HIT", dialled=False, differs=(), client="é")
+    told = [
+        first,
+        replace(first, id="2", began=2_000_000.0, duration=0.25, decided=0.0, first_byte=0.125, received=0.5),
+        replace(first, id="3", model="gpt-4o-mini"),
+        replace(first, id="4"),
+    ]
+    known = commons()
+    for batch in (told[:1], told[1:]):
+        with transaction(db):
+            keep(db, batch, known)
+    assert kept(db) == told
+    assert db.execute("SELECT id, began, model FROM calls ORDER BY number").fetchall() == [
+        (each.id, each.began, each.model) for each in told
+    ]
+    sums = db.execute("SELECT hour, model, calls, input_tokens, dollars FROM hours ORDER BY hour, model")
+    assert sums.fetchall() == [
+        (997_200, "gpt-4o", 2, 22, 1.5),
+        (997_200, "gpt-4o-mini", 1, 11, 0.75),
+        (1_998_000, "gpt-4o", 1, 11, 0.75),
+    ]
 
 
 def test_what_another_version_has_kept_is_read_as_far_as_it_goes(db: sqlite3.Connection) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -71,6 +72,18 @@ def test_what_is_unknown_is_left_out_and_what_is_0_is_told() -> None:
     assert None not in fields(unknown).values()
     instant = fields(event(decided=0.0, duration=0.0, request_size=0))
     assert (instant["decided"], instant["duration"], instant["request_size"]) == (0, 0, 0)
+
+
+def test_hits_of_one_answer_say_each_its_own() -> None:
+    first = event(**HIT, usage=USED, cost=COST)
+    told = [
+        first,
+        replace(first, id="2", began=2_000_000.0, duration=0.25, decided=0.0, first_byte=None),
+        replace(first, id="3", parent=Parent("a" * 32, "b" * 16, 1, "")),
+        replace(first, id="4", client="10.0.0.2"),
+        first,
+    ]
+    assert json_lines()(told) == [line for each in told for line in json_lines()([each])]
 
 
 def test_the_callers_trace_is_named() -> None:

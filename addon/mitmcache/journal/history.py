@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mitmcache.journal import history_sums
 from mitmcache.journal.event import Event
-from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, drop, drop_hours, keep
+from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, commons, drop, drop_hours, keep
 from mitmcache.journal.history_sums import EVERY, Filter, Histogram, Kept, Kind, Summed
 from mitmcache.journal.history_tables import open_history, read_history
 from mitmcache.journal.ledgers import DAY, By
@@ -67,6 +67,7 @@ class History:
         self._writer = Workers(1, "mitmcache-history")
         self._reader = Workers(1, "mitmcache-history-reader")
         self._db: sqlite3.Connection | None = None
+        self._commons = commons()
         self._retry = -math.inf
         self._looked = -math.inf
         self._warned = False
@@ -191,7 +192,7 @@ class History:
         now = self._now()
         try:
             with transaction(self._db):
-                keep(self._db, batch)
+                keep(self._db, batch, self._commons)
                 if kept := self.kept:  # else it was switched off meanwhile
                     drop(self._db, now - kept, self._most)
                 if abs(now - self._looked) >= UPKEEP:

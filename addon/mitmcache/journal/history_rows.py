@@ -4,7 +4,7 @@ import sqlite3
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, get_type_hints
 
@@ -14,6 +14,7 @@ from mitmcache.exchange import Usage
 from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history_tables import recall, remember
 from mitmcache.journal.ledgers import COLUMNS, HOUR, OTHERS, Group, Sums, sums_of
+from mitmcache.journal.repeated import OWN, Repeated
 
 MAX_CALLS = 100_000
 """About 100 MB."""
@@ -36,7 +37,7 @@ type Key = tuple[Group, str, bool]
 _FIELDS = tuple(each.name for each in fields(Event))
 _COUNTS = tuple(each.name for each in fields(Usage))
 _TEXTS = tuple(name for name, value in get_type_hints(Event).items() if value is str)
-_facts_of, _counts_of = attrgetter(*_FIELDS), attrgetter(*_COUNTS)
+_facts_of, _counts_of, _own_of = attrgetter(*_FIELDS), attrgetter(*_COUNTS), attrgetter(*OWN)
 _texts_of, _amounts_of = attrgetter(*_TEXTS), attrgetter(*COLUMNS)
 _LACKING = object()
 _UNSAID = dict.fromkeys(_FIELDS, _LACKING) | dict.fromkeys(_TEXTS, "") | {"first_byte": None}
@@ -51,19 +52,46 @@ _ADD = f"UPDATE hours SET {', '.join(f'{name} = {name} + ?' for name in COLUMNS)
 _BEGIN = f"INSERT INTO hours VALUES ({', '.join('?' * (7 + len(COLUMNS)))})"
 
 
-def keep(db: sqlite3.Connection, events: Sequence[Event]) -> None:
+@dataclass(slots=True, eq=False)
+class Common:
+    """What the rows of calls that are alike have in common."""
+
+    facts: dict[str, Any]
+    """In their order, those in OWN still without a value."""
+    columns: tuple[object, ...]
+    """Those after `began`, without the facts."""
+    group: tuple[str, str, str, str]
+    """A Group without its hour."""
+    ledger: str
+    served: bool
+    sums: Sums
+
+
+type Commons = Repeated[Common]
+
+
+def commons() -> Commons:
+    """What `keep` may remember from one batch to the next."""
+    return Repeated(_common)
+
+
+def keep(db: sqlite3.Connection, events: Sequence[Event], known: Commons | None = None) -> None:
     """Adds the calls. Belongs inside a transaction."""
-    events = [_bounded(event) for event in events]
-    sums = [sums_of(event) for event in events]
-    db.executemany(_INSERT, [_row(*pair) for pair in zip(events, sums, strict=True)])
+    known = known or commons()
+    pairs = [(event, known.of(event)) for event in events]
+    db.executemany(_INSERT, [_row(*pair) for pair in pairs])
     rolled: dict[Key, Sums] = {}
+    places: dict[tuple[Common, int], Sums] = {}
     took: Counter[tuple[int, str, int]] = Counter()
-    for event, each in zip(events, sums, strict=True):
+    for event, common in pairs:
         hour = int(event.began // HOUR * HOUR)
-        group = Group(hour, event.provider, event.host, event.model, event.client)
-        rolled.setdefault((group, event.ledger, event.served), Sums()).add(each)
-        if event.served:
-            kind = "hit" if event.ledger == "saved" else "miss"
+        sums = places.get((common, hour))
+        if sums is None:
+            key = (Group(hour, *common.group), common.ledger, common.served)
+            sums = places[common, hour] = rolled.setdefault(key, Sums())
+        sums.add(common.sums)
+        if common.served:
+            kind = "hit" if common.ledger == "saved" else "miss"
             took[hour, kind, bisect_left(BOUNDS, event.duration)] += 1
     _roll(db, rolled)
     db.executemany(
@@ -104,22 +132,36 @@ def unpack(facts: bytes) -> Event | None:
         return None
 
 
-def _row(event: Event, sums: Sums) -> tuple[object, ...]:
-    facts: dict[str, Any] = _spoken(_FIELDS, _facts_of(event))
+def _common(event: Event) -> Common:
+    event = _bounded(event)
+    facts = _spoken(_FIELDS, _facts_of(event), always=OWN)
     if event.usage:
-        facts["usage"] = _spoken(_COUNTS, _counts_of(event.usage))
+        facts["usage"] = orjson.Fragment(orjson.dumps(_spoken(_COUNTS, _counts_of(event.usage))))
     if event.cost:
-        facts["cost"] = event.cost._asdict()
-    head = (event.id, event.began, event.word, event.provider, event.host, event.model, event.client)
-    return (*head, event.ledger, event.served, *_amounts_of(sums), orjson.dumps(facts))
+        facts["cost"] = orjson.Fragment(orjson.dumps(event.cost._asdict()))
+    sums, ledger, served = sums_of(event), event.ledger, event.served
+    group = (event.provider, event.host, event.model, event.client)
+    columns = (event.word, *group, ledger, served, *_amounts_of(sums))
+    return Common(facts, columns, group, ledger, served, sums)
 
 
-def _spoken(names: Sequence[str], values: Iterable[object]) -> dict[str, Any]:
+def _row(event: Event, common: Common) -> tuple[object, ...]:
+    facts = common.facts.copy()
+    for name, value in zip(OWN, _own_of(event), strict=True):
+        if value is None:
+            del facts[name]
+        else:
+            facts[name] = value
+    facts["id"] = event_id = _text(event.id)
+    return (event_id, event.began, *common.columns, orjson.dumps(facts))
+
+
+def _spoken(names: Sequence[str], values: Iterable[object], always: Sequence[str] = ()) -> dict[str, Any]:
     """Only what is said, which is a third of it."""
     return {
         name: value
         for name, value in zip(names, values, strict=True)
-        if value is not None and value != "" and value != ()
+        if (value is not None and value != "" and value != ()) or name in always
     }
 
 
