@@ -17,6 +17,7 @@ from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, commons, drop, drop_hours, keep, rows, unpack
 from mitmcache.journal.history_tables import open_history, recall
 from mitmcache.journal.ledgers import HOUR, OTHERS
+from mitmcache.journal.trace import Parent
 from mitmcache.store.schema import transaction
 
 FULL = event(
@@ -26,6 +27,7 @@ FULL = event(
     cost=Cost(0.25, 0.5, 0.75, -0.125),
     response_model="gpt-4o-2024-08-06",
     service_tier="flex",
+    parent=Parent("a" * 32, "b" * 16, 1, ""),
 )
 
 
@@ -50,13 +52,18 @@ def test_a_call_comes_back_as_it_was(db: sqlite3.Connection, told: Event) -> Non
     assert kept(db) == [told]
 
 
+def test_of_the_callers_span_its_state_is_not_kept(db: sqlite3.Connection) -> None:
+    add(db, replace(FULL, parent=Parent("a" * 32, "b" * 16, 1, "vendor=state")))
+    assert kept(db) == [FULL]
+
+
 def test_hits_of_one_answer_are_kept_each_as_it_was(db: sqlite3.Connection) -> None:
     first = replace(FULL, word="HIT", dialled=False, differs=(), client="é")
     told = [
         first,
         replace(first, id="2", began=2_000_000.0, duration=0.25, decided=0.0, first_byte=0.125, received=0.5),
         replace(first, id="3", model="gpt-4o-mini"),
-        replace(first, id="4"),
+        replace(first, id="4", parent=None),
     ]
     known = commons()
     for batch in (told[:1], told[1:]):
@@ -81,6 +88,7 @@ def test_what_another_version_has_kept_is_read_as_far_as_it_goes(db: sqlite3.Con
     assert unpack(orjson.dumps(newer)) == FULL
     assert unpack(orjson.dumps({name: facts[name] for name in facts if name != "began"})) is None
     assert unpack(orjson.dumps(facts | {"cost": {"total": 1}})) is None
+    assert unpack(orjson.dumps(facts | {"parent": {"flags": 1}})) is None
 
 
 HOSTILE = st.text(st.characters(), max_size=3 * MAX_TEXT)

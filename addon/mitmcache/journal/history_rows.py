@@ -15,6 +15,7 @@ from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history_tables import recall, remember
 from mitmcache.journal.ledgers import COLUMNS, HOUR, OTHERS, Group, Sums, sums_of
 from mitmcache.journal.repeated import OWN, Repeated
+from mitmcache.journal.trace import Parent
 
 MAX_CALLS = 100_000
 """About 100 MB."""
@@ -126,6 +127,8 @@ def unpack(facts: bytes) -> Event | None:
         if used is not None:
             told["usage"] = Usage(**{name: used[name] for name in _COUNTS if name in used})
         told["cost"] = Cost(**cost) if cost else None
+        if caller := told.get("parent"):
+            told["parent"] = Parent(**caller)
         told["differs"] = tuple(told.get("differs", ()))
         return Event(**{name: value for name, value in (_UNSAID | told).items() if value is not _LACKING})
     except (TypeError, ValueError):
@@ -152,6 +155,9 @@ def _row(event: Event, common: Common) -> tuple[object, ...]:
             del facts[name]
         else:
             facts[name] = value
+    if event.parent:
+        # its state is the tracers' own, and may be longer than all the rest
+        facts["parent"] = event.parent._replace(state="")._asdict()
     facts["id"] = event_id = _text(event.id)
     return (event_id, event.began, *common.columns, orjson.dumps(facts))
 
