@@ -1,7 +1,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ FULL = event(
     cost=Cost(0.25, 0.5, 0.75, -0.125),
     response_model="gpt-4o-2024-08-06",
     service_tier="flex",
+    received=0.25,
+    port=8443,
     parent=Parent("a" * 32, "b" * 16, 1, ""),
 )
 
@@ -44,6 +46,10 @@ def kept(db: sqlite3.Connection) -> list[Event]:
 def add(db: sqlite3.Connection, *events: Event) -> None:
     with transaction(db):
         keep(db, events)
+
+
+def test_the_full_one_has_all_that_an_event_can_have() -> None:
+    assert not [each.name for each in fields(Event) if getattr(FULL, each.name) == each.default]
 
 
 @pytest.mark.parametrize("told", [FULL, event(), event(usage=Usage()), event(status=0, error="reset")])
