@@ -9,9 +9,12 @@ import exchanges
 from addons.flows import context, flow, flow_of, headers_of
 from exchanges import Exchange
 from exchanges.base import BEARER, JSON
+from journal.events import event
 from mitmcache.addons.options import Options
+from mitmcache.addons.trail import trail_of
 from mitmcache.addons.view import MOST, LlmView, verdict
 from mitmcache.exchange import Headers
+from mitmcache.journal.event import Cost, Event
 from wire.encoders import ENCODERS
 
 CHAT = exchanges.openai.CHAT
@@ -21,6 +24,7 @@ HIT = (
     ("cache-status", "mitmcache; hit; ttl=60"),
     ("age", "12"),
 )
+COST = Cost(0.25, 0.5, 0.75, 0.0)
 
 
 @pytest.fixture
@@ -70,6 +74,27 @@ def test_a_request_is_a_conversation_and_a_reply_an_answer_with_its_verdict(view
         "── assistant ──\nHéllo there.\n\n"
         "finish: stop\nusage: 9 input tokens, 3 output tokens, 12 total tokens\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (event(word="HIT", dialled=False, cost=COST), "cost: $0.75 saved"),
+        (event(cost=COST), "cost: $0.75 billed"),
+        (event(dialled=False, cost=COST), "cost: $0.75"),
+        (event(), ""),
+        (None, ""),
+    ],
+)
+def test_a_reply_tells_what_it_has_cost_where_that_is_known(
+    view: LlmView, told: Event | None, line: str
+) -> None:
+    for verdict_too in (HIT, ()):
+        flow = replied(CHAT, verdict_too)
+        trail_of(flow).event = told
+        head = [text for text in ("cache: HIT; hit; ttl=60; age 12 s" if verdict_too else "", line) if text]
+        expected = "\n".join([*head, "", ""]) if head else ""
+        assert shown(flow, flow.response)[1].partition("──")[0] == expected
 
 
 def test_the_other_views_are_still_there(view: LlmView) -> None:
@@ -135,17 +160,17 @@ def test_a_body_that_changes_is_read_again(view: LlmView) -> None:
 @pytest.mark.parametrize(
     ("headers", "line"),
     [
-        (HIT, "cache: HIT; hit; ttl=60; age 12 s\n\n"),
+        (HIT, "cache: HIT; hit; ttl=60; age 12 s"),
         (
             (
                 ("x-cache", "MISS"),
                 ("cache-status", "edge; fwd=miss, mitmcache; fwd=uri-miss; fwd-status=200; stored"),
             ),
-            "cache: MISS; fwd=uri-miss; fwd-status=200; stored\n\n",
+            "cache: MISS; fwd=uri-miss; fwd-status=200; stored",
         ),
         (
             (("x-cache", "MISS"), ("cache-status", "mitmcache; fwd=uri-miss"), ("age", "9")),
-            "cache: MISS; fwd=uri-miss\n\n",
+            "cache: MISS; fwd=uri-miss",
         ),
         ((("x-cache", "Miss from elsewhere"), ("cache-status", "edge; hit")), ""),
         ((), ""),

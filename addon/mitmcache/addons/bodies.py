@@ -51,7 +51,7 @@ class BodyLog:
 
     def _note(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
-        if self._writing is None or trail.route is None or trail.outcome is None or trail.told:
+        if self._writing is None or trail.route is None or trail.outcome is None or trail.event:
             return
         response = flow.response
         said = Said(

@@ -48,15 +48,15 @@ class Journaling:
 
     def _note(self, flow: http.HTTPFlow) -> None:
         trail = trail_of(flow)
-        if trail.route is None or trail.outcome is None or trail.told:
+        if trail.route is None or trail.outcome is None or trail.event:
             return
-        trail.told = True
         response, reply = flow.response, None
         version = (trail.key, trail.created) if trail.created else None
         known = version is not None and self.journal.knows(version)
         if response and 200 <= response.status_code < 300 and response.raw_content and not known:
             reply = Reply(response.status_code, lower(response.headers), response.raw_content)
-        self.journal.note(_event(flow, trail), reply, version)
+        trail.event = _event(flow, trail)
+        self.journal.note(trail.event, reply, version)
 
 
 def _event(flow: http.HTTPFlow, trail: Trail) -> Event:

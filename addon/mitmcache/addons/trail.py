@@ -16,6 +16,7 @@ from mitmcache.cache.status import Outcome
 from mitmcache.cache.tap import Tap
 from mitmcache.cache.turns import Turns
 from mitmcache.exchange import Call
+from mitmcache.journal.event import Event
 from mitmcache.large.spool import Spool
 from mitmcache.providers.base import Dialect, Provider
 
@@ -24,12 +25,13 @@ from mitmcache.providers.base import Dialect, Provider
 class Trail:
     """`route`, its `host`, what that was `named` by, and `call` are written by Calls (in recorded tests,
     `call` once more by Anybody), `tap`, `keeps`, `unstored` and `outcome`'s last word by Capture, `making`
-    and, of several variants, `key` and `note` by Samples, `told` by Journaling, the rest by Lookup.
+    and, of several variants, `key` and `note` by Samples, `event` by Journaling, the rest by Lookup.
 
     `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
     newest purge that was known when the request began. `note` is told beside the outcome. `decided` is when
     it was known whether the call goes upstream, `created` when the record was made that was served or is to
-    be kept: both in Unix seconds, 0 for not yet. What the tap hears is kept if it `keeps`.
+    be kept: both in Unix seconds, 0 for not yet. What the tap hears is kept if it `keeps`. The `event` is
+    there once the call is over, and knows its usage and cost soon after.
     """
 
     route: tuple[Provider, Dialect] | None = None
@@ -57,7 +59,7 @@ class Trail:
     keeps: bool = False
     unstored: str = ""
     outcome: Outcome | None = None
-    told: bool = False
+    event: Event | None = None
 
     def forget(self) -> None:
         """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""

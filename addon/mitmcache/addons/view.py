@@ -11,6 +11,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 from mitmcache.addons.calls import host_of, lower
 from mitmcache.addons.options import Options
 from mitmcache.addons.trail import trail_of
+from mitmcache.journal.ledgers import dollars
 from mitmcache.providers import catalogue
 from mitmcache.wire.coding import CodingError, decode
 
@@ -45,7 +46,10 @@ class LlmContentview(Contentview):
         if text is None:
             raise ValueError("nothing that is known of an LLM call")
         message = metadata.http_message
-        return (verdict(message) + text) if isinstance(message, http.Response) else text
+        if not isinstance(message, http.Response) or not isinstance(metadata.flow, http.HTTPFlow):
+            return text
+        head = [line for line in (verdict(message), cost(metadata.flow)) if line]
+        return "\n".join([*head, "", text]) if head else text
 
     def _text(self, data: bytes, metadata: Metadata) -> str | None:
         flow, message = metadata.flow, metadata.http_message
@@ -89,7 +93,15 @@ def verdict(response: http.Response) -> str:
         return ""
     age = response.headers.get("age")
     aged = f"; age {age} s" if age and "; hit" in ours[1] else ""
-    return f"cache: {response.headers.get('x-cache', '')}{ours[1]}{aged}\n\n"
+    return f"cache: {response.headers.get('x-cache', '')}{ours[1]}{aged}"
+
+
+def cost(flow: http.HTTPFlow) -> str:
+    """`cost: $0.0042 saved`, "" where that is not known (yet)."""
+    event = trail_of(flow).event
+    if event is None or event.cost is None:
+        return ""
+    return f"cost: {dollars(event.cost.total)} {event.ledger}".rstrip()
 
 
 class LlmView:
