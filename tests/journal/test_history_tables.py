@@ -48,3 +48,11 @@ def test_a_corrupt_one_is_set_aside_and_an_empty_one_begun(
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (0,)
     assert (tmp_path / f"{DATABASE}.corrupt-1").exists()
     assert "the history database was corrupt" in caplog.text
+
+
+def test_the_index_that_an_earlier_version_has_made_of_ids_goes(tmp_path: Path) -> None:
+    with closing(open_history(tmp_path)) as db:
+        db.execute("CREATE INDEX calls_id ON calls (id)")
+    with closing(open_history(tmp_path)) as db:
+        made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+        assert db.execute(made).fetchall() == [("calls_began",)]
