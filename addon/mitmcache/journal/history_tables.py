@@ -20,8 +20,7 @@ _SUMS = ", ".join(f"{name} {_KINDS.get(name, 'INTEGER')} NOT NULL" for name in C
 
 # `dropped` in meta: Unix seconds; of calls that began until then, some are gone from `calls`. The facts are
 # last, so that a query for the small columns never reads through them. Ids have no index: they are random,
-# so that keeping one takes as long as all else that is done for a call (20 us),
-# and a search without it 30 ms.
+# so that keeping one takes as long as all else that is done for a call (20 us), and a search without 30 ms.
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
