@@ -93,12 +93,7 @@ def _open(folder: Path) -> sqlite3.Connection:
         _version(db, folder)
         with contextlib.suppress(PermissionError):
             path.chmod(0o600)
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
-        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise StoreError(f"the file system under {folder} cannot hold a WAL database")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(f"PRAGMA journal_size_limit = {schema.JOURNAL_BYTES}")
+        schema.prepare(db, folder)
         with schema.transaction(db):
             for statement in _TABLES.strip().removesuffix(";").split(";\n"):
                 db.execute(statement)

@@ -111,6 +111,16 @@ def create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
+def prepare(db: sqlite3.Connection, folder: Path) -> None:
+    """Before the first table is made: a WAL, whose size is limited, and free pages that can be given back."""
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
+    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreError(f"the file system under {folder} cannot hold a WAL database")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+
+
 def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
     path = folder / DATABASE
     create_private(path)
@@ -121,12 +131,7 @@ def _open(folder: Path, *, suspect: bool) -> tuple[sqlite3.Connection, bytes]:
             _check(db)
             _damage_note(path).unlink(missing_ok=True)
         path.chmod(0o600)
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
-        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise StoreError(f"the file system under {folder} cannot hold a WAL database")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        prepare(db, folder)
         with transaction(db):
             secret = tables.create(db)
         return db, secret
