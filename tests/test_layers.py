@@ -18,7 +18,7 @@ ARROWS = {
     "selection": set(),
     "alerts": {"alerts", "journal", "store", "units"},
     "reading": {"cache", "exchange", "providers", "reading", "wire"},
-    "journal": {"cache", "exchange", "journal", "providers", "reading", "store"},
+    "journal": {"batches", "cache", "exchange", "journal", "providers", "reading", "store"},
     "purge": {"cache", "purge", "selection", "store"},
     "wire": {"wire"},
     "providers": {"providers", "reasons", "wire"},
@@ -33,11 +33,12 @@ ARROWS = {
     "bundle": {"bundle", "cache", "large", "selection", "store"},
     "pytest_plugin": {"bundle", "cache", "launch", "pytest_plugin", "reading", "store"},
     "background": set(),
+    "batches": set(),
     "logs": {"journal", "logs", "wire"},
     "otel": {"journal", "logs", "otel"},
 }
 NOT_PURE = {
-    *("alerts", "background", "bundle", "gateway", "journal", "large", "launch", "logs"),
+    *("alerts", "background", "batches", "bundle", "gateway", "journal", "large", "launch", "logs"),
     *("otel", "purge", "pytest_plugin", "relay", "store"),
 }
 PURE = ARROWS.keys() - NOT_PURE

@@ -1,10 +1,9 @@
 """Remembers the misses of this process: the last of them on the disk, and what they have in common."""
 
-import asyncio
-from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
+from mitmcache.batches import Batches
 from mitmcache.cache.shape import Near
 from mitmcache.cache.suspects import Suspects
 from mitmcache.store.base import StoreError
@@ -28,9 +27,7 @@ class Misses:
     def __init__(self) -> None:
         self.disk: Disk | None = None
         self.suspects = Suspects()
-        self._waiting: deque[Miss] = deque(maxlen=KEPT)
-        self._hurry = asyncio.Event()
-        self._writing: asyncio.Task[None] | None = None
+        self._batches = Batches(self._write, PACE, KEPT)
 
     def note(self, at: float, key: str, host: str, model: str, why: str, near: Near | None) -> None:
         """`why` as in Miss. Returns at once."""
@@ -39,25 +36,14 @@ class Misses:
         if self.disk is None:
             return
         nearest, places = (near.key, tuple(near.places)) if near else ("", ())
-        self._waiting.append(Miss(at, key, host, model, why, nearest, places))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write(self.disk))
+        self._batches.waiting.append(Miss(at, key, host, model, why, nearest, places))
+        self._batches.begin()
 
     async def flush(self, deadline: float) -> None:
         """Waits until what was noted is written or given up, at most `deadline` seconds."""
-        if self._writing:
-            self._hurry.set()
-            await asyncio.wait([self._writing], timeout=deadline)
-            self._hurry.clear()
+        await self._batches.flush(deadline)
 
-    async def _write(self, disk: Disk) -> None:
-        try:
-            while self._waiting:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PACE)
-                batch = list(self._waiting)
-                self._waiting.clear()
-                with suppress(StoreError):
-                    await disk.note(batch)
-        finally:
-            self._writing = None
+    async def _write(self, batch: list[Miss]) -> None:
+        assert self.disk
+        with suppress(StoreError):
+            await self.disk.note(batch)

@@ -33,8 +33,8 @@ async def test_the_sums_are_not_kept_by_verdict(make: Make) -> None:
 async def test_it_is_written_without_being_asked(make: Make, tmp_path: Path) -> None:
     history = make()
     history.note([FULL])
-    assert history._writing
-    await asyncio.wait_for(history._writing, DEADLINE)
+    assert history._batches.working
+    await asyncio.wait_for(history._batches.working, DEADLINE)
     with closing(connect(tmp_path, read_only=True, name=DATABASE)) as db:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (1,)
 
@@ -91,7 +91,7 @@ async def test_what_ends_after_the_end_is_not_kept_and_not_complained_of(
     await history.close(DEADLINE)
     history.note([FULL])
     await history.close(DEADLINE)
-    assert history._writing is None and caplog.text == ""
+    assert history._batches.working is None and caplog.text == ""
 
 
 async def test_a_burst_is_kept_as_far_as_there_is_room(make: Make) -> None:

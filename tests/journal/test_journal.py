@@ -175,7 +175,7 @@ async def test_without_listeners_nothing_is_kept() -> None:
     journal = Journal()
     journal.note(event(), REPLY)
     await journal.flush(DEADLINE)
-    assert not journal._waiting and journal._telling is None
+    assert not journal._batches.waiting and journal._batches.working is None
 
 
 async def test_what_waits_to_be_told_is_counted() -> None:

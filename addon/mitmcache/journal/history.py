@@ -9,12 +9,12 @@ import logging
 import math
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+from mitmcache.batches import Batches
 from mitmcache.journal import history_sums
 from mitmcache.journal.event import Event
 from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, commons, drop, drop_hours, keep
@@ -61,9 +61,7 @@ class History:
         self._folder = folder
         self._now = now
         self._most = most
-        self._waiting: deque[Event] = deque()
-        self._hurry = asyncio.Event()
-        self._writing: asyncio.Task[None] | None = None
+        self._batches = Batches(self._put, PACE)
         self._writer = Workers(1, "mitmcache-history")
         self._reader = Workers(1, "mitmcache-history-reader")
         self._db: sqlite3.Connection | None = None
@@ -77,11 +75,11 @@ class History:
         """Takes finished calls, to be written soon. Returns at once."""
         if not self.kept or self._closed:
             return
-        room = MAX_WAITING - len(self._waiting)
-        self._waiting += events[:room]
+        waiting = self._batches.waiting
+        room = MAX_WAITING - len(waiting)
+        waiting += events[:room]
         self.lost += max(0, len(events) - room)
-        if self._writing is None and self._waiting:
-            self._writing = asyncio.create_task(self._write())
+        self._batches.begin()
 
     async def recent(self, limit: int = 100, before: int | None = None, filter: Filter = EVERY) -> list[Kept]:
         """The latest first, at most 1000; `before`: only those whose number is smaller, for the next page."""
@@ -122,10 +120,7 @@ class History:
 
     async def flush(self, deadline: float) -> None:
         """Waits until what was noted is written or given up, at most `deadline` seconds."""
-        if self._writing:
-            self._hurry.set()
-            await asyncio.wait([self._writing], timeout=deadline)
-            self._hurry.clear()
+        await self._batches.flush(deadline)
 
     async def close(self, deadline: float) -> None:
         """Writes what was noted, at most `deadline` seconds. Keeps nothing after it."""
@@ -155,17 +150,6 @@ class History:
             return nothing
         with closing(db):
             return job(db)
-
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PACE)
-                batch = list(self._waiting)
-                self._waiting.clear()
-                await self._put(batch)
-        finally:
-            self._writing = None
 
     async def _put(self, batch: list[Event]) -> None:
         clock = asyncio.get_running_loop().time

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
+from mitmcache.batches import Batches
 from mitmcache.cache import admit
 from mitmcache.exchange import Reply, Usage
 from mitmcache.journal.event import Cost, Event
@@ -48,18 +48,16 @@ class Journal:
     def __init__(self, price: Pricer = lambda event, used: None) -> None:
         self._price = price
         self._listeners: list[Listener] = []
-        self._waiting: deque[_Waiting] = deque()
+        self._batches = Batches(self._tell, PACE)
         self._held = 0
         self._known: OrderedDict[Version, Known] = OrderedDict()
-        self._hurry = asyncio.Event()
-        self._telling: asyncio.Task[None] | None = None
         self.lost = 0
         """Events that nobody was told of, because too many waited."""
 
     @property
     def waiting(self) -> tuple[int, int]:
         """Events not yet told, and the bytes of the replies among them."""
-        return len(self._waiting), self._held
+        return len(self._batches.waiting), self._held
 
     def listen(self, listener: Listener) -> None:
         """It is told of every batch, in order, on the loop; what it raises is logged."""
@@ -79,7 +77,7 @@ class Journal:
         it was or has become. Returns at once."""
         if not self._listeners:
             return
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._batches.waiting) >= MAX_WAITING:
             self.lost += 1
             return
         if version and version in self._known:
@@ -89,36 +87,24 @@ class Journal:
         elif reply and self._held + len(reply.body) > MAX_HELD:
             reply = None
         self._held += len(reply.body) if reply else 0
-        self._waiting.append(_Waiting(event, reply, version))
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell())
+        self._batches.waiting.append(_Waiting(event, reply, version))
+        self._batches.begin()
 
     async def flush(self, deadline: float) -> None:
         """Waits until what was noted has been told, at most `deadline` seconds."""
-        if self._telling:
-            self._hurry.set()
-            await asyncio.wait([self._telling], timeout=deadline)
-            self._hurry.clear()
+        await self._batches.flush(deadline)
 
-    async def _tell(self) -> None:
-        try:
-            while self._waiting:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PACE)
-                batch = list(self._waiting)
-                self._waiting.clear()
-                if unread := [each for each in batch if each.reply]:
-                    price = self._price
-                    await asyncio.to_thread(self._read, unread, price)
-                    self._remember(unread, known=price is self._price)
-                events = [each.event for each in batch]
-                for listener in self._listeners:
-                    try:
-                        listener(events)
-                    except Exception:
-                        logger.warning("mitmcache: finished calls could not be told", exc_info=True)
-        finally:
-            self._telling = None
+    async def _tell(self, batch: list[_Waiting]) -> None:
+        if unread := [each for each in batch if each.reply]:
+            price = self._price
+            await asyncio.to_thread(self._read, unread, price)
+            self._remember(unread, known=price is self._price)
+        events = [each.event for each in batch]
+        for listener in self._listeners:
+            try:
+                listener(events)
+            except Exception:
+                logger.warning("mitmcache: finished calls could not be told", exc_info=True)
 
     def _read(self, unread: list[_Waiting], price: Pricer) -> None:
         """In a thread; the events are nobody else's yet."""
