@@ -21,9 +21,9 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHook,
 )
 
+import ports
 from addons.flows import Rig, flow, response
 from addons.listening import listening
-from launch.test_running import free_port
 from mitmcache.addons import gateway as module
 from mitmcache.addons import listeners
 from mitmcache.addons.gateway import PINNED, Gateway
@@ -37,7 +37,7 @@ SPEC = "reverse:http://llm.cache@127.0.0.1:{}"
 
 @pytest.fixture
 def port() -> int:
-    return free_port()
+    return ports.free()
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def led(rig: Rig, asked: http.HTTPFlow) -> http.HTTPFlow:
 async def test_it_listens_beside_what_the_user_has(
     rig: Rig, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    users = ["regular", f"socks5@127.0.0.1:{free_port()}"]
+    users = ["regular", f"socks5@127.0.0.1:{ports.free()}"]
     rig.options.update(mode=users)
     async with opened(rig, port):
         assert rig.options.mode == [*users, SPEC.format(port)]

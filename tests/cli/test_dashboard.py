@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import ports
 from cli.console import Console
 from launch.stubs import saying
-from launch.test_running import free_port
 from mitmcache.gateway import token
 from mitmcache.gateway.security import proof
 
@@ -64,7 +64,7 @@ def test_another_proxys_token_does_not_do(console: Console, made: str) -> None:
 
 
 def test_where_no_proxy_runs_it_says_so(console: Console, made: str) -> None:
-    console.configure(llm_data_dir=str(console.data), llm_gateway_port=str(free_port()))
+    console.configure(llm_data_dir=str(console.data), llm_gateway_port=str(ports.free()))
     assert "is the proxy running?" in console.fails("dashboard")
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from cli.console import Console
-from launch.test_running import free_port
 from mitmcache.launch import find
 from mitmcache.launch.proxy import Proxy
 
 
 @pytest.fixture(autouse=True)
 def a_clean_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{ports.free()}")
     for name in list(os.environ):
         if name.lower().endswith(("_proxy", "_base_url")):
             monkeypatch.delenv(name)

@@ -4,17 +4,17 @@ import shutil
 
 import pytest
 
+import ports
 from cli.console import Console
 from e2e import certs
 from launch.stubs import saying
-from launch.test_running import free_port
 from mitmcache.launch import find, running
 from mitmcache.launch.proxy import CA
 
 
 @pytest.fixture(autouse=True)
 def nobody_at_the_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{ports.free()}")
 
 
 def test_without_a_proxy_it_fails_and_prints_nothing_to_evaluate(console: Console) -> None:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -33,15 +34,26 @@ def trusting(*authorities: Path, h2: bool = False) -> ssl.SSLContext:
 
 
 def client(proxy: ProxyProcess, *, h2: bool = False, user: str = "") -> httpx.Client:
-    """Trusts the proxy's authority alone. `user` is `name:password` for the proxy."""
+    """Trusts the proxy's authority alone. `user` is `name:password` for the proxy.
+
+    Over h2 it is for one thread: threads may not share a TLS connection. `concurrent` is for calls at once.
+    """
+    return httpx.Client(**_settings(proxy, h2, user))
+
+
+def concurrent(proxy: ProxyProcess, *, h2: bool = False) -> httpx.AsyncClient:
+    return httpx.AsyncClient(**_settings(proxy, h2))
+
+
+def _settings(proxy: ProxyProcess, h2: bool, user: str = "") -> dict[str, Any]:
     auth = tuple(user.split(":", 1)) if user else None
-    return httpx.Client(
-        proxy=httpx.Proxy(proxy.url, auth=auth),  # type: ignore[arg-type]
-        verify=trusting(proxy.ca_file, h2=h2),
-        http2=h2,
-        trust_env=False,
-        timeout=TIMEOUT,
-    )
+    return {
+        "proxy": httpx.Proxy(proxy.url, auth=auth),  # type: ignore[arg-type]
+        "verify": trusting(proxy.ca_file, h2=h2),
+        "http2": h2,
+        "trust_env": False,
+        "timeout": TIMEOUT,
+    }
 
 
 def request(exchange: Exchange, **headers: str) -> httpx.Request:

@@ -3,7 +3,6 @@
 import math
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+import ports
 from boards import RULES
 from e2e.process import Process, ProcessError
 
@@ -53,8 +53,7 @@ class Prometheus:
 
     def __init__(self, folder: Path, proxy: str) -> None:
         self._program = program("prometheus")
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self._port = int(server.getsockname()[1])
+        self._port = ports.free()
         self._folder = folder
         folder.mkdir(parents=True)
         (folder / "prometheus.yml").write_text(CONFIG.format(rules=RULES, proxy=proxy))

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import sys
 import time
 from base64 import b64encode
@@ -14,6 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+import ports
 from e2e.process import Memory, Process, ProcessError
 
 ADDON = Path(__file__).parents[2] / "addon" / "main.py"
@@ -183,7 +183,7 @@ class ProxyProcess:
             **self.options,
         }
         if self.tool == "mitmweb":
-            self.web_port = _free_port()
+            self.web_port = ports.free()  # it does not tell which port it got for port 0
             settings |= {"web_port": str(self.web_port), "web_open_browser": "false"}
         scripts = ["-s", str(REDIRECT), "-s", str(ADDON)]
         pairs = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
@@ -195,9 +195,3 @@ class ProxyProcess:
         # a home of its own: nothing of the developer's may be read or written
         home = {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder / "xdg")}
         return {**kept, **ports, **home, "PYTHONUNBUFFERED": "1"}
-
-
-def _free_port() -> int:
-    """mitmweb does not tell which port it got for port 0."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

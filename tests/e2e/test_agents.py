@@ -3,12 +3,12 @@
 
 import os
 import shutil
-import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import ports
 from e2e import agents
 from e2e.programs import User, user
 from e2e.upstream import ScriptedUpstream
@@ -35,8 +35,7 @@ def anna(tmp_path: Path, confdir: Path, upstream: ScriptedUpstream) -> User:
 
 def gone(at: User) -> User:
     """The same, but nobody listens where the upstream was."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
+    port = str(ports.free())
     return replace(at, extra={**at.extra, "UPSTREAM_PORT": port, "UPSTREAM_TLS_PORT": port})
 
 

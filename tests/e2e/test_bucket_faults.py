@@ -61,7 +61,7 @@ def test_a_bucket_in_trouble_from_the_start_costs_no_call(
     asked = Questions(upstream).several(word, COUNT)
     assert ask_all(proxy, asked) == [MISS] * COUNT
     assert ask_all(proxy, asked) == [HIT] * COUNT
-    assert proxy.stats()["stored"] == COUNT
+    proxy.wait_stats(lambda stats: stats["stored"] == COUNT)
     assert fault in ("is slow", "cuts off") or proxy.stats()["upload_pending"] == COUNT
     heal(faults)
     all_arrive(fleet, proxy, asked)
@@ -84,7 +84,7 @@ def test_a_bucket_that_gets_into_trouble_under_load_costs_no_call(
     assert ask_all(proxy, during) == [MISS] * COUNT
     assert fault == "cuts off" or unanswered(proxy) - earlier == COUNT
     assert ask_all(proxy, before + during) == [HIT] * (3 * COUNT)
-    assert proxy.stats()["stored"] == 3 * COUNT
+    proxy.wait_stats(lambda stats: stats["stored"] == 3 * COUNT)
     heal(faults)
     all_arrive(fleet, proxy, before + during)
 

@@ -74,8 +74,8 @@ def test_kills_at_random_moments_lose_nothing_that_was_stored(
         assert ask_all(proxy, known, CLIENTS) == [HIT] * len(known)
         batch = questions.several(f"{word}k{number}a", BATCH)
         assert ask_all(proxy, batch, CLIENTS) == [MISS] * BATCH
-        found = proxy.stats()
-        assert (found["stored"], found["corrupt"]) == (BATCH, 0)
+        found = proxy.wait_stats(lambda stats: stats["stored"] == BATCH)
+        assert found["corrupt"] == 0
         stored += batch
         under_way = questions.several(f"{word}k{number}b", 2 * BATCH)
         got = kill_under_load(proxy, under_way, chance.randrange(2 * BATCH))

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import exchanges
+import ports
 from e2e import browser as browsers
 from e2e.attack import ATTACK, other_origin
 from e2e.browser import page_of
@@ -19,7 +20,6 @@ from e2e.test_gateway import port_of, signed
 from e2e.test_web import PASSWORD
 from e2e.upstream import ScriptedUpstream
 from exchanges.base import Exchange
-from launch.test_running import free_port
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def gate(
     confdir: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ProxyProcess]:
-    options = {"llm_gateway_port": str(free_port()), "web_password": PASSWORD}
+    options = {"llm_gateway_port": str(ports.free()), "web_password": PASSWORD}
     folder = tmp_path_factory.mktemp("dashboard")
     with ProxyProcess(upstream_session, folder, confdir, options, "mitmweb") as proxy:
         yield proxy

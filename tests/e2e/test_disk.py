@@ -191,7 +191,7 @@ def test_a_kill_loses_nothing_that_was_stored_and_keeps_nothing_half(
         for exchange in kept:
             register(upstream, exchange)
             send(through, exchange)
-        assert proxy.stats()["stored"] == len(kept)
+        proxy.wait_stats(lambda stats: stats["stored"] == len(kept))
         register(upstream, under_way, replace(answer_of(under_way), gate=gate))
         gate.open(2)
         reply = through.send(request(under_way), stream=True)

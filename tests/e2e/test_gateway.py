@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 import exchanges
+import ports
 from e2e.client import TIMEOUT, client, outcome, register, send
 from e2e.conftest import MakeProxy
 from e2e.proxy import ProxyProcess
 from e2e.test_web import PASSWORD, flows, web
 from e2e.upstream import ScriptedUpstream
-from launch.test_running import free_port
 from mitmcache.gateway.live import MOST_READERS
 
 
@@ -22,7 +22,7 @@ from mitmcache.gateway.live import MOST_READERS
 def gate(
     upstream_session: ScriptedUpstream, confdir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProxyProcess]:
-    options = {"llm_gateway_port": str(free_port()), "web_password": PASSWORD}
+    options = {"llm_gateway_port": str(ports.free()), "web_password": PASSWORD}
     folder = tmp_path_factory.mktemp("gate")
     with ProxyProcess(upstream_session, folder, confdir, options, "mitmweb") as running:
         yield running

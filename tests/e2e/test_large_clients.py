@@ -1,9 +1,10 @@
 """Large answers and clients that leave, read slowly, or ask for something special."""
 
+import asyncio
+import hashlib
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived
 
 from e2e.answers import Answer, Gate
-from e2e.client import client, outcome, register, request, trusting
+from e2e.client import client, concurrent, outcome, register, request, trusting
 from e2e.conftest import MakeProxy
 from e2e.proxy import ProxyProcess
 from e2e.test_large import (
@@ -137,20 +138,31 @@ def test_a_caller_that_leaves_in_the_middle_of_a_hit_leaves_no_file_open(
     nothing_open(proxy)
 
 
-def test_ten_hits_one_after_another_and_eight_at_once_over_one_connection(
+async def fetched(through: httpx.AsyncClient, exchange: Exchange) -> Got:
+    digest, size = hashlib.sha256(), 0
+    reply = await through.send(request(exchange), stream=True)
+    async for piece in reply.aiter_bytes():
+        digest.update(piece)
+        size += len(piece)
+    await reply.aclose()
+    return Got(outcome(reply), digest.hexdigest(), size)
+
+
+async def test_ten_hits_one_after_another_and_eight_at_once_over_one_connection(
     proxy: ProxyProcess, upstream: ScriptedUpstream, word: str
 ) -> None:
     """mitmproxy lets five connections to one address live at a time."""
     exchange = SPEECH.saying(word)
     register(upstream, exchange, long_speech(SIZE))
-    with client(proxy, h2=True) as through:
+    with client(proxy) as through:
         through.timeout = httpx.Timeout(60)
         first = stored(proxy, through, exchange)
+    hit = Got("HIT", first.digest, first.size)
+    async with concurrent(proxy, h2=True) as at_once:
+        at_once.timeout = httpx.Timeout(60)
         for _ in range(10):
-            assert fetch(through, exchange) == Got("HIT", first.digest, first.size)
-        with ThreadPoolExecutor(8) as threads:
-            at_once = list(threads.map(lambda _: fetch(through, exchange), range(8)))
-        assert at_once == [Got("HIT", first.digest, first.size)] * 8
+            assert await fetched(at_once, exchange) == hit
+        assert await asyncio.gather(*(fetched(at_once, exchange) for _ in range(8))) == [hit] * 8
 
 
 def test_who_refuses_a_plain_body_gets_it_gzipped(

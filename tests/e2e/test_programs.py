@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from e2e import node
 from e2e.answers import Answer, Seen
 from e2e.client import answer_of
@@ -51,8 +51,7 @@ def anna(upstream_session: ScriptedUpstream, confdir: Path, tmp_path_factory: py
 @pytest.fixture(scope="module")
 def offline(proxy: ProxyProcess) -> Iterator[ProxyProcess]:
     """A proxy with the cache of the module's own, and without an upstream."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = int(server.getsockname()[1])
+    port = ports.free()
     options = {"llm_data_dir": str(proxy.data_dir), "llm_mode": "offline"}
     gone = Gone(port, port, proxy.upstream.ca_file)
     with ProxyProcess(gone, proxy.folder / "offline", proxy.confdir, options) as running:

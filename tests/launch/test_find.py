@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from e2e import certs
 from launch.stubs import saying
-from launch.test_running import free_port
 from mitmcache.launch import find, note
 from mitmcache.launch.environment import PROXY
 from mitmcache.launch.find import Found, NotFound, shown
@@ -17,7 +17,7 @@ NONE = Path("/none")
 
 @pytest.fixture(autouse=True)
 def nobody_at_the_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(find, "DEFAULT", f"http://127.0.0.1:{ports.free()}")
 
 
 def test_none_is_found_where_none_runs(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_one_that_noted_itself_is_used_with_its_own_folder_and_hosts(
 def test_a_note_that_was_left_behind_is_passed_over(
     launched: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note.write(tmp_path, Note(f"http://127.0.0.1:{free_port()}", "/none", "b=openai", "off", 1))
+    note.write(tmp_path, Note(f"http://127.0.0.1:{ports.free()}", "/none", "b=openai", "off", 1))
     assert find.find({}, launched.confdir, tmp_path, "") is None
     monkeypatch.setattr(find, "DEFAULT", launched.url)
     assert find.find({}, launched.confdir, tmp_path, "") == Found(launched.url, launched.ca_file, "")
@@ -67,7 +67,7 @@ def test_one_that_noted_itself_and_asks_for_a_password_is_an_error(
 
 def test_one_that_is_named_and_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no proxy listens at http"):
-        find.find({PROXY: f"127.0.0.1:{free_port()}"}, tmp_path, tmp_path, "")
+        find.find({PROXY: f"127.0.0.1:{ports.free()}"}, tmp_path, tmp_path, "")
     with pytest.raises(NotFound, match="HOST:PORT"):
         find.find({PROXY: "nonsense"}, tmp_path, tmp_path, "")
 

@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from e2e import certs
 from launch.stubs import saying
 from mitmcache.launch import running
 from mitmcache.launch.proxy import Proxy
 from mitmcache.launch.running import Health
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_proxy_that_runs_is_well_counts_and_shows_its_ca(launched: Proxy, tmp_path: Path) -> None:
@@ -42,7 +38,7 @@ def test_what_listens_is_told_apart(status: int, body: bytes, expected: Health) 
 
 
 def test_nobody_there_is_down() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{ports.free()}"
     assert (running.health(url), running.stats(url)) == (Health.DOWN, None)
     assert running.health("nonsense") is Health.DOWN
 

@@ -4,16 +4,17 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import uuid
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import ports
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
@@ -39,7 +40,7 @@ class S3Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = _free_ports(len(COMPONENTS))
+        self.ports = ports.several(len(COMPONENTS), GRPC)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -79,12 +80,12 @@ class S3Server:
         credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
         identity = {"name": "test", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List"]}
         config.write_text(json.dumps({"identities": [identity]}))
-        ports = [f"-{name}.port={port}" for name, port in zip(COMPONENTS, self.ports, strict=True)]
+        listening = [f"-{name}.port={port}" for name, port in zip(COMPONENTS, self.ports, strict=True)]
         # the sockets' paths are made of the port, in /tmp: they would be shared with any other server
         sockets = [f"-{name}.localSocket={self.folder / name}.sock" for name in ("filer", "s3")]
         command = [
             *(str(weed()), "mini", f"-dir={self.folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-            *(*ports, *sockets, f"-s3.config={config}", "-s3.autoCreateBucket=false"),
+            *(*listening, *sockets, f"-s3.config={config}", "-s3.autoCreateBucket=false"),
             *("-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             # a bucket takes several volumes, and their number would be limited by the space on the disk
             *("-master.telemetry=false", "-volume.max=10000"),
@@ -145,28 +146,3 @@ def environ(endpoint: str, **more: str) -> dict[str, str]:
     """The variables of a user whose bucket is behind `endpoint`."""
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     return {**keys, "AWS_ENDPOINT_URL_S3": endpoint, **more}
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, together with their gRPC twins."""
-    found: list[int] = []
-    with ExitStack() as held:
-        for _ in range(1000):
-            pair = held.enter_context(ExitStack())
-            port = _bind(pair, 0)
-            if port and port < 65_536 - GRPC and _bind(pair, port + GRPC):
-                found.append(port)
-                if len(found) == count:
-                    return found
-            else:
-                pair.close()
-    raise RuntimeError("no free ports for the S3 server of the tests")
-
-
-def _bind(held: ExitStack, port: int) -> int | None:
-    listener = held.enter_context(socket.socket())
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError:
-        return None
-    return int(listener.getsockname()[1])

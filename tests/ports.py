@@ -1,0 +1,35 @@
+"""Ports for servers that cannot be told to take any.
+
+They are below those that the kernel gives to whoever asks for none (32768 and up, unless told otherwise): or
+a connection of some other test could have one before its server does.
+"""
+
+import random
+import socket
+
+LOWEST, HIGHEST = 10_300, 22_000
+TRIES = 1000
+
+
+def free(*beside: int) -> int:
+    """A port that is free now, as are those that are so far above it."""
+    for _ in range(TRIES):
+        port = random.SystemRandom().randrange(LOWEST, HIGHEST)
+        if all(_is_free(each) for each in (port, *(port + distance for distance in beside))):
+            return port
+    raise RuntimeError("no free port for a server of the tests")
+
+
+def several(count: int, *beside: int) -> list[int]:
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free(*beside))
+    return list(found)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
