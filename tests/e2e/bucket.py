@@ -56,6 +56,8 @@ class Fleet:
         self.bucket = bucket
         self.endpoint = server.endpoint
         """Where the proxies are sent; tests may put something between."""
+        self.lookup_timeout = "5s"
+        """Of the proxies that are made from now on: long, since a busy machine is no bucket in trouble."""
         self.variables: dict[str, str] = {}
         """For the proxies that are made from now on, beside those that lead to the bucket."""
         self._confdir = confdir
@@ -77,7 +79,9 @@ class Fleet:
         """The same name is the same folder. `ready`: it is returned when it asks the bucket, as it does
         shortly after its start. `start=False`: for one that will not come up."""
         folder = self._folder / name
-        settings = {"llm_store": store or f"s3://{self.bucket}/{PREFIX}", "llm_disk": "1g", **options}
+        place = store or f"s3://{self.bucket}/{PREFIX}"
+        usual = {"llm_store": place, "llm_disk": "1g", "llm_lookup_timeout": self.lookup_timeout}
+        settings = {**usual, **options}
         given = environ(self.endpoint, **self.variables) if variables is None else variables
         made = BucketProxy(self.upstream, folder, self._confdir, settings, variables=given)
         self._stack.callback(made.stop)

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture
 def fleet(fleet: Fleet, faults: FaultProxy) -> Fleet:
     fleet.endpoint = faults.endpoint
+    fleet.lookup_timeout = "500ms"
     return fleet
 
 
@@ -49,6 +50,7 @@ def all_arrive(fleet: Fleet, proxy: BucketProxy, stored: list[Exchange]) -> None
     """In the bucket, and whole."""
     drained(proxy)
     assert len(fleet.objects()) == len(stored)
+    fleet.lookup_timeout = "5s"
     assert ask_all(fleet.proxy("another"), stored) == [HIT] * len(stored)
 
 

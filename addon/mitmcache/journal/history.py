@@ -38,7 +38,7 @@ UPKEEP = 60.0
 RETRY = 30.0
 """Seconds until a database that failed is tried again."""
 READ = 5.0
-SOON = 0.5
+SOON = 2.0
 """Seconds that a reader waits for what was noted to be written."""
 MOST = 1000
 """Calls of one page."""

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 READERS, WRITERS, CONTROLLERS = 16, 4, 2
 PATIENCE = 0.02
 """Seconds that a lookup waits for a free thread."""
-START_SECONDS = 5.0
+START_SECONDS = 10.0
 PASSING = frozenset({Kind.THROTTLED, Kind.CONFLICT})
 """Says nothing against the next lookup."""
 
