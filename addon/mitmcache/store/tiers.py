@@ -8,7 +8,8 @@ from mitmcache.selection import UNKNOWN, About
 from mitmcache.store.base import Blob, Entry, Store, StoreError
 from mitmcache.store.memory import MemoryStore
 
-DEADLINE = 0.5
+DEADLINE = 2.0
+"""Seconds for the disk. A busy machine needs some of them, and an answer that is there is worth the wait."""
 
 type Tier = Literal["memory", "disk", "bucket"]
 
