@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from held import held_by
 from made import CALL, call, field, multipart, read
 from mitmcache.cache.key import ingredients
 from mitmcache.cache.shape import MAX_PLACES, Near, Shape, difference, nearest, pack, shape, unpack
@@ -168,3 +169,9 @@ def test_what_only_one_of_them_has_has_not_changed() -> None:
 
 def test_a_shape_is_small_json() -> None:
     assert all(len(value) == 12 for value in json.loads(pack(shape_of(CALL))).values())
+
+
+def test_a_packed_shape_takes_no_more_memory_than_its_length() -> None:
+    # this is what the bounds of all that waits to be stored go by
+    places = {f"messages[{number}].content": "0" * 12 for number in range(20)}
+    assert held_by(lambda: [pack(places) for _ in range(100)]) < 200 * len(pack(places))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from held import held_by, most_for
 from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_rows as module
@@ -85,6 +86,24 @@ def test_hits_of_one_answer_are_kept_each_as_it_was(db: sqlite3.Connection) -> N
         (997_200, "gpt-4o-mini", 1, 11, 0.75),
         (1_998_000, "gpt-4o", 1, 11, 0.75),
     ]
+
+
+def test_a_batch_takes_the_memory_of_few_of_its_rows(db: sqlite3.Connection) -> None:
+    told = [replace(FULL, word="HIT", dialled=False, differs=(), id=str(number)) for number in range(2000)]
+    known = commons()
+    with transaction(db):
+        keep(db, told[:1], known)
+        most = most_for(lambda: keep(db, told[1:], known))
+    row = len(db.execute("SELECT facts FROM calls").fetchone()[0])
+    assert most < len(told) * row / 2
+
+
+def test_what_is_remembered_of_a_kind_of_call_takes_little_memory() -> None:
+    hit = replace(FULL, word="HIT", dialled=False, differs=())
+    told = [replace(hit, key=str(number)) for number in range(200)]
+    known = commons()
+    known.of(hit)
+    assert held_by(lambda: [known.of(each) for each in told]) < len(told) * 4096
 
 
 def test_what_another_version_has_kept_is_read_as_far_as_it_goes(db: sqlite3.Connection) -> None:

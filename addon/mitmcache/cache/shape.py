@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
+from mitmcache import trimmed
 from mitmcache.cache.body import Body
 from mitmcache.cache.key import Ingredients
 from mitmcache.providers.base import Json
@@ -48,7 +49,7 @@ def shape(parts: Ingredients, body: Body, secret: bytes) -> Shape:
 
 
 def pack(places: Shape) -> bytes:
-    return orjson.dumps(dict(places))
+    return trimmed.dumps(dict(places))
 
 
 def unpack(data: bytes) -> Shape:

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 import orjson
 
+from mitmcache import trimmed
 from mitmcache.exchange import Usage
 from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history_tables import recall, remember
@@ -80,7 +81,8 @@ def keep(db: sqlite3.Connection, events: Sequence[Event], known: Commons | None 
     """Adds the calls. Belongs inside a transaction."""
     known = known or commons()
     pairs = [(event, known.of(event)) for event in events]
-    db.executemany(_INSERT, [_row(*pair) for pair in pairs])
+    # one by one: thousands may have waited, and orjson's bytes hold 8 KB of each until it is written
+    db.executemany(_INSERT, (_row(*pair) for pair in pairs))
     rolled: dict[Key, Sums] = {}
     places: dict[tuple[Common, int], Sums] = {}
     took: Counter[tuple[int, str, int]] = Counter()
@@ -139,9 +141,9 @@ def _common(event: Event) -> Common:
     event = _bounded(event)
     facts = _spoken(_FIELDS, _facts_of(event), always=OWN)
     if event.usage:
-        facts["usage"] = orjson.Fragment(orjson.dumps(_spoken(_COUNTS, _counts_of(event.usage))))
+        facts["usage"] = orjson.Fragment(trimmed.dumps(_spoken(_COUNTS, _counts_of(event.usage))))
     if event.cost:
-        facts["cost"] = orjson.Fragment(orjson.dumps(event.cost._asdict()))
+        facts["cost"] = orjson.Fragment(trimmed.dumps(event.cost._asdict()))
     sums, ledger, served = sums_of(event), event.ledger, event.served
     group = (event.provider, event.host, event.model, event.client)
     columns = (event.word, *group, ledger, served, *_amounts_of(sums))
