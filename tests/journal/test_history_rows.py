@@ -212,6 +212,21 @@ def test_calls_are_dropped_by_age_and_by_number_and_it_is_noted_until_when(db: s
     assert len(kept(db)) == 4 and recall(db, "dropped") == 5.0
 
 
+def test_what_stays_is_not_looked_at_for_what_goes(db: sqlite3.Connection) -> None:
+    add(db, *[event(id=str(each), began=1000.0 + each) for each in range(5000)])
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    db.set_progress_handler(step, 1)
+    drop(db, 1001.0, 4998)
+    assert db.execute("SELECT count(*) FROM calls").fetchone() == (4998,)
+    db.set_progress_handler(None, 1)
+    assert steps < 1000
+
+
 def test_hours_are_dropped_by_age_and_by_number(
     db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,10 +108,11 @@ def keep(db: sqlite3.Connection, events: Sequence[Event], known: Commons | None 
 def drop(db: sqlite3.Connection, before: float, most: int) -> None:
     """Drops the calls that began before a time, and all but the last `most`. Belongs inside a transaction."""
     last = db.execute("SELECT max(number) FROM calls").fetchone()[0] or 0
-    gone = "number <= ? OR began < ?"
-    until = db.execute(f"SELECT max(began) FROM calls WHERE {gone}", (last - most, before)).fetchone()[0]
+    # not `max` with an OR: that looks at every call, from the latest on
+    both = "SELECT began FROM calls WHERE number <= ? UNION ALL SELECT began FROM calls WHERE began < ?"
+    until = db.execute(f"SELECT max(began) FROM ({both})", (last - most, before)).fetchone()[0]
     if until is not None:
-        db.execute(f"DELETE FROM calls WHERE {gone}", (last - most, before))
+        db.execute("DELETE FROM calls WHERE number <= ? OR began < ?", (last - most, before))
         remember(db, "dropped", max(until, recall(db, "dropped")))
 
 
