@@ -34,6 +34,8 @@ from mitmcache.settings import Settings
 
 CHUNK = 50
 """Bytes of a stream that arrive at once: less than an event."""
+PATIENCE = 30.0
+"""Seconds for what is judged and written; only to end a test that hangs."""
 
 context = taddons.context
 
@@ -212,7 +214,10 @@ class Rig:
         return [word(each) for each in told]
 
     async def stored(self) -> dict[str, Any]:
-        """The statistics, when all that was handed over has been judged and written."""
+        """The statistics, when all that was handed over has been judged and written on a busy machine too."""
+        await self.storage.keeper.drain(PATIENCE)
+        if disk := self.storage.stores.disk:
+            await disk.flush(PATIENCE)
         return await self.storage.statistics()
 
     async def close(self) -> None:

@@ -13,12 +13,12 @@ from typing import Any, Self
 
 CHUNK = 64 * 1024
 INTERVAL = 0.05
-PIECE, PIECE_SECONDS = 1 << 20, 0.1
+PIECE, PIECE_SECONDS = 1 << 20, 0.2
 
 
 class Fault(StrEnum):
     """DELAY and DRIP pass the answer on, late or byte by byte; so does DRIP_HEAD, from its first byte on.
-    STALL stops in the middle of the body, and PACED passes it on at 10 MiB a second.
+    STALL stops in the middle of the body, and PACED passes it on at 5 MiB a second.
     HANG accepts and reads, and never answers; AGREE answers 200 and an etag, and does nothing."""
 
     NONE = "none"
