@@ -58,6 +58,8 @@ STREAMS: dict[str, tuple[list[Heard], Reason | None]] = {
     "usage after the end": ([part(), part("STOP"), {"usageMetadata": {}}], None),
     "text after a reason": ([part("STOP"), part()], Reason.INCOMPLETE),
     "one candidate of two": ([part("STOP"), part(index=1)], Reason.INCOMPLETE),
+    "a zero that is left out now and then": ([part(), part(index=None), part("STOP")], None),
+    "a zero that is left out at the end": ([part(), part("STOP", None)], None),
     "both candidates": ([part(), part(index=1), part("STOP"), part("STOP", 1)], None),
     "cut": ([part()], Reason.INCOMPLETE),
     "nothing": ([], Reason.INCOMPLETE),

@@ -70,8 +70,9 @@ def test_a_request_that_asks_for_more_than_an_answer_is_refused(body: Json, verd
     assert refuse(body) is verdict
 
 
-def piece(content: str = "", reason: str | None = None, index: int = 0, **delta: Any) -> Json:
-    return {"choices": [{"index": index, "delta": {"content": content, **delta}, "finish_reason": reason}]}
+def piece(content: str = "", reason: str | None = None, index: int | None = 0, **delta: Any) -> Json:
+    number = {} if index is None else {"index": index}
+    return {"choices": [{**number, "delta": {"content": content, **delta}, "finish_reason": reason}]}
 
 
 def part(arguments: str, index: int | None = 0, **more: Any) -> Json:
@@ -94,6 +95,7 @@ STREAMS: dict[str, tuple[list[Heard], Provider, Reason | None]] = {
     "no done": ([piece("hi"), STOP], STRICT, Reason.INCOMPLETE),
     "no done where it is optional": ([piece("hi"), STOP, USAGE], LENIENT, None),
     "no done, two choices": ([STOP, piece(reason="stop", index=1)], LENIENT, None),
+    "a choice whose number is left out": ([piece("hi", index=None), STOP, DONE], STRICT, None),
     "no done, the second choice cut": ([STOP, piece(index=1)], LENIENT, Reason.INCOMPLETE),
     "no done and no finish": ([piece("hi"), USAGE], LENIENT, Reason.INCOMPLETE),
     "nothing": ([], LENIENT, Reason.INCOMPLETE),

@@ -96,6 +96,20 @@ def test_choices_stay_apart() -> None:
     assert [choice["message"]["content"] for choice in chat(*deltas)["choices"]] == ["ab", "x"]
 
 
+def test_who_leaves_out_a_number_means_the_first() -> None:
+    deltas: list[Json] = [
+        {"choices": [{**number, "delta": {"content": text}}]}
+        for number, text in [({"index": 0}, "a"), ({}, "b"), ({"index": 0}, "c")]
+    ]
+    assert [choice["message"]["content"] for choice in chat(*deltas)["choices"]] == ["abc"]
+    events: list[Json] = [
+        {"candidates": [{**number, "content": {"parts": [{"text": text}]}}]}
+        for number, text in [({"index": 0}, "a"), ({}, "b")]
+    ]
+    said = assembled("gemini.generate", [("", each) for each in events])
+    assert [each["content"]["parts"] for each in said["candidates"]] == [[{"text": "ab"}]]
+
+
 def test_geminis_thoughts_and_calls_stay_apart() -> None:
     parts = [
         {"text": "h", "thought": True},

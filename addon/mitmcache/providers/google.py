@@ -57,7 +57,8 @@ class GenerateListener(JsonListener):
             if reason:
                 self.blame(finish_fault(reason))
             if reason or candidate.get("content"):
-                self._finished[str(candidate.get("index"))] = bool(reason)
+                # a server may leave out a field that is zero, in one event of a stream and not in the next
+                self._finished[str(candidate.get("index") or 0)] = bool(reason)
 
     def whole(self) -> bool:
         return bool(self._finished) and all(self._finished.values())

@@ -68,7 +68,7 @@ class ChatListener(JsonListener):
         self._usage = self._usage or bool(document.get("usage"))
         for choice in dicts(document.get("choices")):
             self.blame(finish_fault(choice))
-            index = str(choice.get("index"))
+            index = str(choice.get("index") or 0)
             self._finished[index] = self._finished.get(index, False) or bool(choice.get("finish_reason"))
             delta = choice.get("delta")
             self.arguments.add(index, dig(delta, "function_call", "arguments"))

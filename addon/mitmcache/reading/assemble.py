@@ -34,7 +34,7 @@ def chat(events: list[Named]) -> Json:
     for _, event in events:
         model = model or word(dig(event, "model"))
         for given in dicts(dig(event, "choices")):
-            choice = choices.at(given.get("index"))
+            choice = choices.at(given.get("index") or 0)
             choice["finish_reason"] = given.get("finish_reason") or choice.get("finish_reason")
             grow(choice, "text", given.get("text"))
             delta = given.get("delta")
@@ -103,7 +103,7 @@ def gemini(events: list[Named]) -> Json:
         if isinstance(blocked := dig(event, "promptFeedback"), dict):
             last["promptFeedback"] = blocked
         for given in dicts(dig(event, "candidates")):
-            candidate = candidates.at(given.get("index"))
+            candidate = candidates.at(given.get("index") or 0)
             candidate["finishReason"] = given.get("finishReason") or candidate.get("finishReason")
             parts = candidate.setdefault("content", {"role": "model", "parts": []})["parts"]
             for part in dicts(dig(given, "content", "parts")):
