@@ -112,6 +112,28 @@ STREAMS: dict[str, tuple[list[Heard], Provider, Reason | None]] = {
         STRICT,
         None,
     ),
+    "two calls of one number": ([part('{"a":1}', id="x"), part("{}", id="y"), STOP, DONE], STRICT, None),
+    "two calls of one number, in pieces": (
+        [part("", id="x"), part("{"), part("}"), part("{", id="y"), part("}"), STOP, DONE],
+        STRICT,
+        None,
+    ),
+    "two calls of one number, the first broken": (
+        [part("{", id="x"), part("{}", id="y"), STOP, DONE],
+        STRICT,
+        Reason.TOOL_ARGUMENTS,
+    ),
+    "two calls of one number, the second broken": (
+        [part("{}", id="x"), part("{", id="y"), STOP, DONE],
+        STRICT,
+        Reason.TOOL_ARGUMENTS,
+    ),
+    "a name for every piece of a call": ([part("{", id="x"), part("}", id="y"), STOP, DONE], STRICT, None),
+    "two values in one call": (
+        [part("{}", id="x"), part("{}", id="x"), STOP, DONE],
+        STRICT,
+        Reason.TOOL_ARGUMENTS,
+    ),
     "a legacy call": ([piece(function_call={"arguments": "{"}), STOP, DONE], STRICT, Reason.TOOL_ARGUMENTS),
 }
 

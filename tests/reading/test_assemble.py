@@ -88,6 +88,19 @@ def test_the_old_function_call_is_one() -> None:
     assert said["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
 
 
+def test_calls_that_all_have_the_first_number_are_told_apart_by_id_and_name() -> None:
+    said = message(
+        {"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": '{"a"'}}]},
+        {"tool_calls": [{"index": 0, "id": "x", "function": {"arguments": ":1}"}}]},
+        {"tool_calls": [{"index": 0, "id": "y", "function": {"name": "f", "arguments": "{"}}]},
+        {"tool_calls": [{"index": 0, "id": "z", "function": {"arguments": "}"}}]},
+    )
+    assert said["tool_calls"] == [
+        {"id": "x", "function": {"name": "f", "arguments": '{"a":1}'}},
+        {"id": "y", "function": {"name": "f", "arguments": "{}"}},
+    ]
+
+
 def test_choices_stay_apart() -> None:
     deltas = [
         {"choices": [{"index": index, "delta": {"content": text}}]}

@@ -75,7 +75,7 @@ class ChatListener(JsonListener):
             for call in dicts(dig(delta, "tool_calls")):
                 # who sends whole calls may number none of them: then the id tells them apart
                 which = call.get("index") if call.get("index") is not None else call.get("id")
-                self.arguments.add((index, which), dig(call, "function", "arguments"))
+                self.arguments.add((index, which), dig(call, "function", "arguments"), call.get("id"))
 
     def done(self) -> None:
         if not self._finished:

@@ -115,20 +115,50 @@ class Arguments:
     """Puts together the pieces of a stream's tool-call arguments."""
 
     def __init__(self) -> None:
-        self._pieces: dict[str, list[str]] = {}
+        self._pieces: dict[str, list[tuple[str, str]]] = {}
         self._room = MAX_ARGUMENTS
 
-    def add(self, call: object, text: Json) -> None:
-        """`call` tells the calls of one stream apart."""
+    def add(self, call: object, text: Json, name: Json = None) -> None:
+        """`call` tells the calls of one stream apart. Where it may fail to, `name`, if there is one, is the
+        call's own: a server may give every call of a stream the same number."""
         if isinstance(text, str) and text and self._room > 0:
-            self._pieces.setdefault(str(call), []).append(text)
+            self._pieces.setdefault(str(call), []).append((name if isinstance(name, str) else "", text))
             self._room -= len(text)
 
     def fault(self) -> Reason | None:
         """Past the bound nothing is said: what was kept may stop inside a call."""
-        if self._room > 0 and any(broken("".join(pieces)) for pieces in self._pieces.values()):
+        if self._room > 0 and any(map(_broken, self._pieces.values())):
             return Reason.TOOL_ARGUMENTS
         return None
+
+
+def _broken(pieces: list[tuple[str, str]]) -> bool:
+    """Neither one call nor several, each whole before the name of the next is heard.
+
+    A new name alone is no new call: some servers give one to every piece.
+    """
+    together = "".join(text for _, text in pieces)
+    if not broken(together):
+        return False
+    starts, position, last = {0}, 0, ""
+    for name, text in pieces:
+        if name and name != last:
+            starts.add(position)
+            last = name
+        position += len(text)
+    return len(starts) < 2 or not _all_whole(together, starts)
+
+
+def _all_whole(text: str, starts: set[int]) -> bool:
+    position, decoder = 0, json.JSONDecoder()
+    while position < len(text):
+        try:
+            position = decoder.raw_decode(text, position)[1]
+        except (ValueError, RecursionError):
+            return False
+        if position < len(text) and position not in starts:
+            return False
+    return True
 
 
 class JsonListener(Listener):

@@ -59,8 +59,7 @@ def _delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
         grow(message, "reasoning", "".join(_texts(part.get("thinking"))))
         grow(message, "content", part.get("text"))
     for call in [*dicts(delta.get("tool_calls")), *_legacy(delta)]:
-        which = call.get("index") if call.get("index") is not None else call.get("id")
-        held = message["calls"].at(which)
+        held = _call(message, call)
         held["id"] = held.get("id") or call.get("id")
         held["name"] = held.get("name") or dig(call, "function", "name")
         given = dig(call, "function", "arguments")
@@ -71,6 +70,20 @@ def _delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
         grow(heard, "data", audio.get("data"))
         grow(heard, "transcript", audio.get("transcript"))
     message.setdefault("images", []).extend(dicts(delta.get("images"))[:64])
+
+
+def _call(message: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+    """The call that this is a piece of. Some servers number all of them 0: then id and name begin another."""
+    calls: Slots = message["calls"]
+    number, name = piece.get("index"), piece.get("id")
+    if number is None:
+        return calls.at(name)
+    latest = message.setdefault("latest", {})
+    held = calls.at(latest.get(str(number), number))
+    if name and dig(piece, "function", "name") and (held.get("id") or name) != name:
+        latest[str(number)] = f"{number} {name}"
+        return calls.at(latest[str(number)])
+    return held
 
 
 def _texts(value: Json) -> list[str]:
@@ -84,6 +97,7 @@ def _legacy(delta: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _close(message: dict[str, Any]) -> None:
     joined(message, *_TEXTS)
+    message.pop("latest", None)
     message["tool_calls"] = [
         {"id": held.get("id"), "function": {"name": held.get("name"), "arguments": _arguments(held)}}
         for held in message.pop("calls").all()
