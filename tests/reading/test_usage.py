@@ -106,6 +106,14 @@ def test_of_a_stream_that_counts_on_the_last_word_holds(events: list[object], to
     assert (read.output_tokens if read else None) == told
 
 
+def test_of_an_invoked_claude_bedrock_counts_all_iterations_itself() -> None:
+    rounds = [{"type": kind, "input_tokens": 9, "output_tokens": 1} for kind in ("compaction", "message")]
+    reply = {"type": "message", "usage": {"input_tokens": 9, "output_tokens": 1, "iterations": rounds}}
+    counts = (("x-amzn-bedrock-input-token-count", "5"), ("x-amzn-bedrock-output-token-count", "2"))
+    assert usage("bedrock.invoke", (*JSON, *counts), dump(reply)) == Usage(input_tokens=5, output_tokens=2)
+    assert usage("bedrock.invoke", JSON, dump(reply)) == Usage(input_tokens=18, output_tokens=2)
+
+
 def test_a_stream_that_was_cut_says_what_it_had_said() -> None:
     exchange = exchanges.anthropic.MESSAGES_STREAM
     cut = exchange.answer[: exchange.answer.index(b"message_delta") - 20]

@@ -31,6 +31,22 @@ def test_claude_counts_its_cache_beside_the_input() -> None:
     )
 
 
+def test_a_conversation_summed_up_before_the_answer_is_billed_too() -> None:
+    def one(kind: str, taken: int, given: int, **more: Json) -> Json:
+        return {"type": kind, "input_tokens": taken, "output_tokens": given, **more}
+
+    cached = {"cache_creation_input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 7}}
+    rounds = [one("compaction", 900, 20, **cached), one("advisor_message", 50, 5), one("message", 30, 10)]
+    # a stream's first event has the input of the first iteration, of which the highest is kept
+    assert messages({"input_tokens": 900, "output_tokens": 10, "iterations": rounds}) == Usage(
+        input_tokens=937, output_tokens=30, cache_creation_input_tokens=7, cache_creation_1h_input_tokens=7
+    )
+    loop = [one("message", 30, 10), one("advisor_message", 50, 5), one("message", 40, 20)]
+    assert messages({"input_tokens": 70, "output_tokens": 30, "iterations": loop}) == Usage(
+        input_tokens=70, output_tokens=30
+    )
+
+
 def test_the_cache_alone_is_no_input() -> None:
     assert messages({"cache_read_input_tokens": 100}).input_tokens is None
     assert converse({"cacheReadInputTokens": 100}).input_tokens is None

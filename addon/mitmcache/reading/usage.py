@@ -106,5 +106,5 @@ def _invoked(headers: Headers, plain: list[Json]) -> Usage | None:
     claude = _merged(usage_anthropic.messages_usage, plain)
     told = usage_anthropic.told_by_bedrock(plain, headers)
     if told or "input_tokens" in claude:
-        return usage_anthropic.messages({**claude, **told})
+        return usage_anthropic.messages({**claude, **told, "iterations": None} if told else claude)
     return _last(usage_anthropic.invoked, plain)

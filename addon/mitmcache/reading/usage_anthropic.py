@@ -18,6 +18,7 @@ def messages_usage(document: Json) -> dict[str, Any] | None:
 
 
 def messages(raw: dict[str, Any]) -> Usage:
+    raw = _with_compactions(raw)
     read, written = at(raw, "cache_read_input_tokens"), at(raw, "cache_creation_input_tokens")
     fresh = at(raw, "input_tokens")
     return Usage(
@@ -29,6 +30,22 @@ def messages(raw: dict[str, Any]) -> Usage:
         reasoning_output_tokens=at(raw, "output_tokens_details", "thinking_tokens"),
         web_searches=at(raw, "server_tool_use", "web_search_requests"),
     )
+
+
+_COUNTED = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def _with_compactions(raw: dict[str, Any]) -> dict[str, Any]:
+    """The server may sum up a long conversation before it answers. That is billed like the answer, but told
+    among the `iterations` alone, and a stream begins with its numbers. Iterations of other models are left
+    out, as they are from the whole: their prices are others."""
+    rounds = dicts(raw.get("iterations"))
+    if not any(is_word(each.get("type"), "compaction") for each in rounds):
+        return raw
+    own = [each for each in rounds if is_word(each.get("type"), "message", "compaction")]
+    told = {name: together(*(at(each, name) for each in own)) for name in _COUNTED}
+    hour = together(*(at(each, "cache_creation", "ephemeral_1h_input_tokens") for each in own))
+    return {**raw, **told, "cache_creation": {"ephemeral_1h_input_tokens": hour}}
 
 
 def converse_usage(document: Json) -> dict[str, Any] | None:
