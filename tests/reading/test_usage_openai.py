@@ -83,6 +83,20 @@ CASES: dict[str, tuple[Json, Usage]] = {
             audio_seconds=4.0,
         ),
     ),
+    "Mistral's transcriptions tell the audio in the total alone": (
+        {"prompt_audio_seconds": 4, "prompt_tokens": 9, "completion_tokens": 201, "total_tokens": 585},
+        Usage(
+            input_tokens=384,
+            output_tokens=201,
+            total_tokens=585,
+            audio_input_tokens=375,
+            audio_seconds=4.0,
+        ),
+    ),
+    "Mistral's text has no seconds": (
+        {"prompt_audio_seconds": {}, "prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 99},
+        Usage(input_tokens=9, output_tokens=1, total_tokens=99),
+    ),
     "a total that explains nothing changes nothing": (
         {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 99},
         Usage(input_tokens=9, output_tokens=1, total_tokens=99),

@@ -69,7 +69,7 @@ def llamacpp_timings(timings: dict[str, Any]) -> Usage:
 def _read(raw: dict[str, Any]) -> Usage:
     inside = next((part for name in _INPUT if isinstance(part := raw.get(name), dict)), {})
     outside = next((part for name in _OUTPUT if isinstance(part := raw.get(name), dict)), {})
-    audio = at(inside, "audio_tokens")
+    audio = first(at(inside, "audio_tokens"), _untold_audio(raw))
     reasoning = first(at(outside, "reasoning_tokens"), at(raw, "reasoning_tokens"))
     taken, given, total = _whole(raw, audio, reasoning)
     return Usage(
@@ -94,6 +94,14 @@ def _read(raw: dict[str, Any]) -> Usage:
         audio_seconds=first_seconds(raw),
         web_searches=at(raw, "num_search_queries"),
     )
+
+
+def _untold_audio(raw: dict[str, Any]) -> int | None:
+    """Mistral's transcriptions tell the seconds of the audio, and its tokens in the total alone."""
+    taken, given, total = (at(raw, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if taken is None or given is None or total is None or not seconds(raw.get("prompt_audio_seconds")):
+        return None
+    return total - taken - given if total > taken + given else None
 
 
 def first_seconds(raw: dict[str, Any]) -> float | None:
