@@ -20,4 +20,4 @@ def test_a_host_pattern_holds_no_bare_alternatives() -> None:
 
 def test_done_is_optional_where_it_was_seen_missing_and_on_local_servers() -> None:
     lenient = {provider.name for provider in PROVIDERS if provider.done_optional}
-    assert lenient == {"perplexity", "writer", "lmstudio", "vllm", "llamacpp"}
+    assert lenient == {"cerebras", "perplexity", "writer", "lmstudio", "vllm", "llamacpp"}

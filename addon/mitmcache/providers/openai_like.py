@@ -42,7 +42,7 @@ _LLAMACPP = post(
 )
 
 TABLE = (
-    Like("cerebras", r"api\.cerebras\.ai"),
+    Like("cerebras", r"api\.cerebras\.ai", done_optional=True),
     Like("cloudflare", r"api\.cloudflare\.com", "/client/v4/accounts/[^/]+/ai/v1"),
     Like("crusoe", r"api\.inference\.crusoecloud\.com"),
     Like("dashscope", r"dashscope(?:-intl)?\.aliyuncs\.com", "/compatible-mode/v1"),
