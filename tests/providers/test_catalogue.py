@@ -116,6 +116,48 @@ FOUND = rows("""
     localhost:8080 /v1/messages llamacpp anthropic.messages
     x1.bedrock-runtime.eu-west-1.vpce.amazonaws.com /model/m/converse aws.bedrock bedrock.converse
     bedrock-mantle.us-east-1.api.aws /anthropic/v1/messages aws.bedrock anthropic.messages
+    api.ai21.com /studio/v1/chat/completions ai21 openai.chat
+    api.avian.io /v1/chat/completions avian openai.chat
+    inference.baseten.co /v1/chat/completions baseten openai.chat
+    dashscope-us.aliyuncs.com /apps/anthropic/v1/messages dashscope anthropic.messages
+    coding-intl.dashscope.aliyuncs.com /v1/chat/completions dashscope openai.chat
+    coding.dashscope.aliyuncs.com /apps/anthropic/v1/messages dashscope anthropic.messages
+    api.doubleword.ai /v1/embeddings doubleword openai.embeddings
+    api.featherless.ai /v1/completions featherless openai.completions
+    api.friendli.ai /serverless/v1/chat/completions friendli openai.chat
+    models.github.ai /inference/chat/completions github_models openai.chat
+    models.github.ai /orgs/o/inference/embeddings github_models openai.embeddings
+    api.hyperbolic.xyz /v1/chat/completions hyperbolic openai.chat
+    api.inceptionlabs.ai /v1/chat/completions inception openai.chat
+    api.jina.ai /v1/rerank jina rerank
+    api.minimax.io /v1/chat/completions minimax openai.chat
+    api.minimaxi.com /anthropic/v1/messages minimax anthropic.messages
+    api.moonshot.cn /anthropic/v1/messages moonshot_ai anthropic.messages
+    api.kimi.com /coding/v1/chat/completions kimi_code openai.chat
+    api.kimi.com /coding/v1/messages kimi_code anthropic.messages
+    api.tokenfactory.nebius.com /v1/chat/completions nebius openai.chat
+    api.novita.ai /v3/openai/chat/completions novita openai.chat
+    api.novita.ai /openai/v1/embeddings novita openai.embeddings
+    api.novita.ai /anthropic/v1/messages novita anthropic.messages
+    inference.api.nscale.com /v1/chat/completions nscale openai.chat
+    eu.openrouter.ai /api/v1/responses openrouter openai.responses
+    oai.endpoints.kepler.ai.cloud.ovh.net /v1/chat/completions ovhcloud openai.chat
+    router.requesty.ai /v1/messages requesty anthropic.messages
+    api.scaleway.ai /v1/chat/completions scaleway openai.chat
+    api.scaleway.ai /01234567-89ab-cdef-0123-456789abcdef/v1/embeddings scaleway openai.embeddings
+    api.siliconflow.cn /v1/rerank siliconflow rerank
+    api.siliconflow.com /v1/messages siliconflow anthropic.messages
+    api.upstage.ai /v1/solar/chat/completions upstage openai.chat
+    api.venice.ai /api/v1/chat/completions venice openai.chat
+    ai-gateway.vercel.sh /v1/messages vercel anthropic.messages
+    ark.cn-beijing.volces.com /api/v3/responses volcengine openai.responses
+    ark.ap-southeast.bytepluses.com /api/coding/v3/chat/completions volcengine openai.chat
+    ark.cn-beijing.volces.com /api/coding/v1/messages volcengine anthropic.messages
+    api.voyageai.com /v1/multimodalembeddings voyage openai.embeddings
+    api.voyageai.com /v1/contextualizedembeddings voyage openai.embeddings
+    api.xiaomimimo.com /anthropic/v1/messages xiaomi anthropic.messages
+    api.z.ai /api/anthropic/v1/messages zai anthropic.messages
+    open.bigmodel.cn /api/paas/v4/chat/completions zhipu openai.chat
 """)
 NOT_FOUND = [
     ("api.openai.com", "GET", "/v1/responses"),

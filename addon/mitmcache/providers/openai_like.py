@@ -35,6 +35,7 @@ _MISTRAL = post(
 )
 _OLLAMA = post(("/api/(?:chat|generate)", ollama.CHAT), ("/api/embed(?:dings)?", ollama.EMBED))
 _VLLM = post(("/(?:v[12]/)?(?:rerank|score|pooling|classify)", RERANK), ("/(?:de)?tokenize", TOKENIZE))
+_VOYAGE = post(("/v1/(?:multimodal|contextualized)embeddings", EMBEDDINGS))
 _LLAMACPP = post(
     ("(?<!/v1)/completions?|/infill", llamacpp.COMPLETION),
     ("/embeddings?", EMBEDDINGS),
@@ -42,15 +43,26 @@ _LLAMACPP = post(
 )
 
 TABLE = (
+    Like("ai21", r"api\.ai21\.com", "/studio/v1"),
+    Like("avian", r"api\.avian\.io"),
+    Like("baseten", r"inference\.baseten\.co"),
     Like("cerebras", r"api\.cerebras\.ai", done_optional=True),
     Like("cloudflare", r"api\.cloudflare\.com", "/client/v4/accounts/[^/]+/ai/v1"),
     Like("crusoe", r"api\.inference\.crusoecloud\.com"),
-    Like("dashscope", r"dashscope(?:-intl)?\.aliyuncs\.com", "/compatible-mode/v1"),
+    Like(
+        "dashscope",
+        r"dashscope(?:-intl|-us)?\.aliyuncs\.com",
+        "/compatible-mode/v1",
+        "/apps/anthropic(?:/v1)?",
+    ),
+    Like("dashscope", r"coding(?:-intl)?\.dashscope\.aliyuncs\.com", messages="/apps/anthropic(?:/v1)?"),
     Like(
         "databricks", _SUB + r"(?:azuredatabricks\.net|(?:gcp|cloud)\.databricks\.com)", "/serving-endpoints"
     ),
     Like("deepinfra", r"api\.deepinfra\.com", "/v1/openai"),
     Like("deepseek", r"api\.deepseek\.com", "(?:/v1|/beta)?", "/anthropic(?:/v1)?"),
+    Like("doubleword", r"api\.doubleword\.ai"),
+    Like("featherless", r"api\.featherless\.ai"),
     Like("fireworks", r"api\.fireworks\.ai", "/inference/v1", "/inference(?:/v1)?"),
     Like(
         "github_copilot",
@@ -60,21 +72,51 @@ TABLE = (
     ),
     Like("github_copilot", r"copilot-api\.[a-z0-9-]+\.ghe\.com", "(?:/v1)?", "/v1"),
     Like("github_copilot", r"copilot-proxy\.githubusercontent\.com", "(?:/v1)?", "/v1"),
+    Like("friendli", r"api\.friendli\.ai", "/(?:serverless|dedicated)/v1"),
+    Like("github_models", r"models\.github\.ai", "(?:/orgs/[^/]+)?/inference"),
     Like("groq", r"api\.groq\.com", "/openai/v1"),
     Like("heroku", r"[a-z0-9-]+\.inference\.heroku\.com"),
+    Like("hyperbolic", r"api\.hyperbolic\.xyz"),
+    Like("inception", r"api\.inceptionlabs\.ai"),
+    Like("jina", r"api\.jina\.ai"),
+    Like("minimax", r"api\.minimaxi?\.(?:io|com)", messages="/anthropic(?:/v1)?"),
     Like("mistral_ai", r"(?:api|codestral)\.(?:eu\.|us\.)?mistral\.ai", also=_MISTRAL),
-    Like("moonshot_ai", r"api\.moonshot\.(?:ai|cn)"),
+    Like("moonshot_ai", r"api\.moonshot\.(?:ai|cn)", messages="/anthropic(?:/v1)?"),
+    Like("kimi_code", r"api\.kimi\.com", "/coding/v1", "/coding(?:/v1)?"),
+    Like("nebius", r"api\.(?:studio\.nebius\.(?:ai|com)|tokenfactory\.nebius\.com)"),
+    Like("novita", r"api\.novita\.ai", "/(?:v3/openai|openai(?:/v1)?)", "/anthropic(?:/v1)?"),
+    Like("nscale", r"inference\.api\.nscale\.com"),
     Like("nvidia", r"integrate\.api\.nvidia\.com"),
-    Like("openrouter", r"openrouter\.ai", "/api/v1", "/api/v1", also=post(("/api/v1/images", IMAGES))),
+    Like(
+        "openrouter",
+        r"(?:eu\.)?openrouter\.ai",
+        "/api/v1",
+        "/api/v1",
+        also=post(("/api/v1/images", IMAGES)),
+    ),
+    Like("ovhcloud", r"oai\.endpoints\.kepler\.ai\.cloud\.ovh\.net"),
     Like("perplexity", r"api\.perplexity\.ai", "(?:/v1)?", done_optional=True),
+    Like("requesty", r"router\.(?:eu\.)?requesty\.ai", messages="/v1"),
     Like("sambanova", r"api\.sambanova\.ai"),
+    Like("scaleway", r"api\.scaleway\.ai", "(?:/[0-9a-f-]{36})?/v1"),
+    Like("siliconflow", r"api\.siliconflow\.(?:cn|com)", messages="/v1"),
     Like("snowflake", _SUB + r"snowflakecomputing\.com", "/api/v2/cortex/v1"),
     Like("together", r"api\.together\.(?:xyz|ai)"),
-    Like("vercel", r"ai-gateway\.vercel\.sh"),
-    Like("voyage", r"api\.voyageai\.com"),
+    Like("upstage", r"api\.upstage\.ai", "/v1(?:/solar)?"),
+    Like("venice", r"api\.venice\.ai", "/api/v1"),
+    Like("vercel", r"ai-gateway\.vercel\.sh", messages="/v1"),
+    Like(
+        "volcengine",
+        r"ark\.[a-z0-9-]+\.(?:volces|bytepluses)\.com",
+        "/api(?:/coding|/plan)?/v3",
+        "/api/(?:coding|plan)/v1",
+    ),
+    Like("voyage", r"api\.voyageai\.com", also=_VOYAGE),
     Like("writer", r"api\.writer\.com", also=post(("/v1/chat", CHAT)), done_optional=True),
     Like("x_ai", r"(?:[a-z0-9-]+\.)?api\.x\.ai", messages="/v1"),
-    Like("zai", r"api\.z\.ai", "/api/(?:coding/)?paas/v4"),
+    Like("xiaomi", r"api\.xiaomimimo\.com", messages="/anthropic(?:/v1)?"),
+    Like("zai", r"api\.z\.ai", "/api/(?:coding/)?paas/v4", "/api/anthropic(?:/v1)?"),
+    Like("zhipu", r"open\.bigmodel\.cn", "/api/(?:coding/)?paas/v4", "/api/anthropic(?:/v1)?"),
     # servers at home: plain HTTP on their own ports
     Like("ollama", _LOCAL + ":11434", messages="/v1", also=_OLLAMA),
     Like("ollama", r"(?:www\.)?ollama\.com", messages="/v1", also=_OLLAMA),
