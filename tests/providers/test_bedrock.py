@@ -58,6 +58,8 @@ def test_a_converse_stream_is_kept_when_metadata_came(events: list[Heard], verdi
 METRICS = {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}}
 PIECE = {"type": "content_block_delta", "index": 0, "delta": {"partial_json": "{"}}
 FILTERED = {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]}
+INTERVENED = {"amazon-bedrock-guardrailAction": "INTERVENED"}
+PASSED = {"amazon-bedrock-guardrailAction": "NONE"}
 INVOKED: dict[str, tuple[list[Heard], Reason | None]] = {
     "claude": ([chunk({"type": "message_start"}), chunk({"type": "message_stop", **METRICS})], None),
     "titan": ([chunk({"outputText": "a", **METRICS})], None),
@@ -75,6 +77,8 @@ INVOKED: dict[str, tuple[list[Heard], Reason | None]] = {
         Reason.TOOL_ARGUMENTS,
     ),
     "a filtered choice": ([chunk(FILTERED), chunk(METRICS)], Reason.CONTENT_FILTER),
+    "a guardrail": ([chunk({"type": "message_stop", **INTERVENED})], Reason.CONTENT_FILTER),
+    "a guardrail that let it pass": ([chunk({"outputText": "a", **PASSED, **METRICS})], None),
     "an error inside": ([chunk({"type": "error"}), chunk(METRICS)], Reason.ERROR),
     "no base64": ([("chunk", {"bytes": "%"}), chunk(METRICS)], Reason.NOT_JSON),
     "base64 with a stranger in it": ([("chunk", {"bytes": "%e30="}), chunk(METRICS)], Reason.NOT_JSON),
@@ -100,6 +104,9 @@ def test_without_metrics_the_end_must_be_clean() -> None:
         ({"type": "message", "stop_reason": "end_turn"}, None),
         ({"type": "message", "stop_reason": "refusal"}, Reason.CONTENT_FILTER),
         ({"choices": [{"finish_reason": "content_filter"}]}, Reason.CONTENT_FILTER),
+        ({"type": "message", "stop_reason": "end_turn", **INTERVENED}, Reason.CONTENT_FILTER),
+        ({"generation": "no", **INTERVENED}, Reason.CONTENT_FILTER),
+        ({"generation": "a", **PASSED}, None),
         ({"message": {"role": "assistant"}}, None),
         ({"message": "The provided model identifier is invalid."}, Reason.ERROR),
         ({"error": "x"}, Reason.ERROR),

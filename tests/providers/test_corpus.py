@@ -143,6 +143,7 @@ KEPT_NOT = {
     ("azure.ai.openai", "openai.chat", Reason.ERROR): 1,
     # a guardrail stepped in, in a reply and in a stream
     ("aws.bedrock", "bedrock.converse", Reason.CONTENT_FILTER): 2,
+    ("aws.bedrock", "bedrock.invoke", Reason.CONTENT_FILTER): 2,
     # a prompt refused for its safety, and one refused by Model Armor
     ("gcp.gemini", "gemini.generate", Reason.CONTENT_FILTER): 1,
     ("gcp.vertex_ai", "gemini.generate", Reason.CONTENT_FILTER): 1,

@@ -82,6 +82,8 @@ def prune_invoke(body: Json) -> None:
 
 def judge_invoke(document: Json) -> Reason | None:
     """The body is the model's own: the two protocols that are known are judged as such."""
+    if fault := _intervened(document):
+        return fault
     if is_word(dig(document, "type"), "message"):
         return anthropic.judge(document)
     if isinstance(dig(document, "choices"), list):
@@ -89,6 +91,12 @@ def judge_invoke(document: Json) -> Reason | None:
     if isinstance(dig(document, "message"), str):  # what AWS puts into an error's body
         return Reason.ERROR
     return no_error(document)
+
+
+def _intervened(document: Json) -> Reason | None:
+    """A guardrail's words come as if the model had said and finished them; one field of Bedrock's tells."""
+    stopped = is_word(dig(document, "amazon-bedrock-guardrailAction"), "INTERVENED")
+    return Reason.CONTENT_FILTER if stopped else None
 
 
 class InvokeListener(JsonListener):
@@ -112,7 +120,7 @@ class InvokeListener(JsonListener):
     def inside(self, document: Json) -> None:
         inner = self._chat if isinstance(dig(document, "choices"), list) else self._messages
         inner.take("", document)
-        self.blame(inner.fault)
+        self.blame(inner.fault or _intervened(document))
         self.ended = self.ended or dig(document, "amazon-bedrock-invocationMetrics") is not None
         self._stopped = dig(document, "stop_reason") is not None
 
