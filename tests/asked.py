@@ -20,6 +20,7 @@ type Place = tuple[str | int, ...]
 SECRET: Headers = (("authorization", "Bearer one"),)
 BILLING = "x-anthropic-billing-header:"
 NOTES = "internal_chat_message_metadata_passthrough"
+CALLS = ("functionCall", "functionResponse", "function_call", "function_response")
 NAMELESS = ("message", "additional_tools", "function_call_output", "custom_tool_call_output")
 
 
@@ -116,6 +117,8 @@ def _pruned(asked: Asked, place: Place) -> bool:
             return place[2] == NOTES or (nameless and place[2] == "id")
         case "bedrock.converse":
             return "cachePoint" in place
+        case "gemini.generate" | "gemini.count_tokens":
+            return place[0] == "contents" and len(place) == 6 and place[4] in CALLS and place[5] == "id"
         case "anthropic.messages" | "anthropic.count_tokens" | "bedrock.invoke":
             metadata = name == "bedrock.invoke" and "anthropic_version" in document and place[0] == "metadata"
             billing = place[0] == "system" and isinstance(element, dict)

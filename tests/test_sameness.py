@@ -235,4 +235,4 @@ def test_every_leaf_of_short_requests_counts() -> None:
 def test_few_fields_are_volatile() -> None:
     """A guard of the tests above: they are worth something only while nearly everything counts."""
     total = sum(1 for asked in documents() for _ in leaves(asked.document))
-    assert sum(len(counted(asked)) for asked in documents()) > 0.98 * total
+    assert sum(len(counted(asked)) for asked in documents()) > 0.97 * total

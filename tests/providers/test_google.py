@@ -1,7 +1,9 @@
+import copy
 from typing import Any
 
 import pytest
 
+from mitmcache.cache.prune import prune as take_out
 from mitmcache.providers import google
 from mitmcache.providers.base import Json
 from mitmcache.reasons import Reason
@@ -146,3 +148,30 @@ def test_an_interaction_cut_is_not_kept() -> None:
 def test_the_path_tells_the_model_and_the_stream(path: str, model: str, stream: bool) -> None:
     assert google.GENERATE.model(path, {}) == model
     assert google.GENERATE.streams(path, {}) is stream
+
+
+def asked_with(*ids: str | None) -> Json:
+    """Two calls of one function and their responses, of these ids."""
+    names = ("functionCall", "functionCall", "functionResponse", "function_response")
+    own = [{"name": "f"} if name is None else {"name": "f", "id": name} for name in ids]
+    parts = [{name: call} for name, call in zip(names, own, strict=True)]
+    body: Json = {"contents": [{"role": "model", "parts": parts[:2]}, {"parts": parts[2:]}], "id": "x"}
+    take_out(body, google.GENERATE)
+    return body
+
+
+def test_the_ids_of_function_calls_count_only_for_what_is_whose() -> None:
+    assert asked_with("a", "b", "a", "b") == asked_with("c", "d", "c", "d")
+    assert asked_with("a", "b", "a", "b") != asked_with("a", "b", "b", "a")
+    assert asked_with("a", "b", "a", "b") != asked_with("a", "a", "a", "a")
+    assert asked_with("a", "b", "a", "b") != asked_with(None, None, None, None)
+    assert asked_with("a", "b", "a", "b")["id"] == "x"
+
+
+@pytest.mark.parametrize(
+    "body", [{"contents": "a"}, {"contents": [1, {"parts": [{"functionCall": 1}]}]}, [], 1]
+)
+def test_numbering_calls_takes_any_document(body: Json) -> None:
+    before = copy.deepcopy(body)
+    take_out(body, google.COUNT_TOKENS)
+    assert body == before

@@ -35,6 +35,20 @@ _FAULTS: dict[Json, Reason] = {
 _ANSWERS = ("STOP", "MAX_TOKENS", 1, 2)
 
 
+_CALLS = ("functionCall", "functionResponse", "function_call", "function_response")
+
+
+def prune(body: Json) -> None:
+    """Numbers the function calls: an id only says which response is to which call, and where the model gave
+    none many clients make one up, anew on every run."""
+    numbers: dict[str, str] = {}
+    for content in dicts(dig(body, "contents")):
+        for call in dicts([part.get(name) for part in dicts(content.get("parts")) for name in _CALLS]):
+            own = call.get("id")
+            if isinstance(own, str) and own:
+                call["id"] = numbers.setdefault(own, str(len(numbers)))
+
+
 def finish_fault(reason: Json) -> Reason | None:
     """Of the many reasons to stop, and the ones yet to come, only two leave an answer."""
     if not isinstance(reason, str | int):
@@ -120,6 +134,7 @@ GENERATE = Dialect(
     "gemini.generate",
     "generate_content",
     volatile=("labels",),
+    prune=prune,
     volatile_query=_QUERY,
     model=_IN_PATH,
     streams=streams,
@@ -136,6 +151,7 @@ EMBED = Dialect(
 COUNT_TOKENS = Dialect(
     "gemini.count_tokens",
     "count_tokens",
+    prune=prune,
     volatile_query=_QUERY,
     model=_IN_PATH,
     judge=having("totalTokens"),
