@@ -36,6 +36,17 @@ ANSWERS: list[tuple[str, list[Json], Answerer]] = [
         Answerer("c", ""),
     ),
     ("Gemini", [{"modelVersion": "g-1"}], Answerer("g-1")),
+    (
+        "Gemini's tier",
+        [{"modelVersion": "g", "usageMetadata": {"serviceTier": "flex"}}],
+        Answerer("g", "flex"),
+    ),
+    ("Gemini's usual tier", [{"usageMetadata": {"serviceTier": "standard"}}], Answerer()),
+    (
+        "Converse's tier",
+        [{"stopReason": "end_turn"}, {"serviceTier": {"type": "flex"}}],
+        Answerer("", "flex"),
+    ),
     ("no text", [{"model": 1, "service_tier": ["flex"]}, [], None, "model", 3], Answerer()),
     ("too long a name", [{"model": "m" * (MOST + 1)}], Answerer()),
 ]

@@ -24,8 +24,14 @@ def answerer(read: list[Named]) -> Answerer:
         for holder in (document, *(dig(document, name) for name in ("response", "message", "interaction"))):
             model = model or _word(dig(holder, "model")) or _word(dig(holder, "modelVersion"))
             usage = dig(holder, "usage")
-            told = (dig(usage, "speed"), dig(holder, "service_tier"), dig(usage, "service_tier"))
-            # Anthropic's fast mode is said beside its tier, and is what is priced
+            told = (
+                # Anthropic's fast mode is said beside its tier, and is what is priced
+                dig(usage, "speed"),
+                dig(holder, "service_tier"),
+                dig(usage, "service_tier"),
+                dig(holder, "usageMetadata", "serviceTier"),
+                dig(holder, "serviceTier", "type"),  # Bedrock's
+            )
             tier = next((word for word in map(_word, told) if word not in ("", "standard")), tier)
     return Answerer(model, tier)
 
