@@ -108,6 +108,8 @@ def test_these_headers_and_queries_count(dialect: Dialect) -> None:
             query = ("$xgafv", "trace")
     if dialect.name == "bedrock.invoke":
         headers = ("accept", *headers)
+    if dialect.name == "gemini.interactions":
+        headers = ("api-revision",)
     assert dialect.key_headers == headers
     assert dialect.set_headers == (("anthropic-beta",) if family == "anthropic" else ())
     assert dialect.volatile_query == query

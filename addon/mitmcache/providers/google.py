@@ -167,6 +167,7 @@ PREDICT = Dialect(
 INTERACTIONS = Dialect(
     "gemini.interactions",
     "generate_content",
+    key_headers=("api-revision",),  # which shape the answer has
     volatile_query=_QUERY,
     streams=asks_stream,
     refuse=refuse_interaction,
