@@ -27,11 +27,21 @@ def finish_fault(choice: Json) -> Reason | None:
     return fault_of(reason.partition(":")[0], FAULTS) if isinstance(reason, str) else None
 
 
+def _says(choice: dict[str, Any]) -> bool:
+    """Whether anything came, be it that the model is through. Of a model that is not up yet a router may pass
+    on a choice without a word in it, that never finished."""
+    parts = (choice.get("message"), choice.get("delta"))
+    words = (
+        value for part in parts if isinstance(part, dict) for name, value in part.items() if name != "role"
+    )
+    return bool(choice.get("finish_reason") or choice.get("text")) or any(words)
+
+
 def judge(document: Json) -> Reason | None:
     if fault := no_error(document):
         return fault
     choices = dicts(dig(document, "choices"))
-    if not choices:
+    if not any(map(_says, choices)):
         return Reason.EMPTY
     for choice in choices:
         if fault := finish_fault(choice):
@@ -63,11 +73,13 @@ class ChatListener(JsonListener):
         self._done_optional = provider.done_optional
         self._finished: dict[str, bool] = {}
         self._usage = False
+        self._said = False
 
     def told(self, name: str, document: dict[str, Any]) -> None:
         self._usage = self._usage or bool(document.get("usage"))
         for choice in dicts(document.get("choices")):
             self.blame(finish_fault(choice))
+            self._said = self._said or _says(choice)
             index = str(choice.get("index") or 0)
             self._finished[index] = self._finished.get(index, False) or bool(choice.get("finish_reason"))
             delta = choice.get("delta")
@@ -78,7 +90,7 @@ class ChatListener(JsonListener):
                 self.arguments.add((index, which), dig(call, "function", "arguments"), call.get("id"))
 
     def done(self) -> None:
-        if not self._finished:
+        if not self._said:
             self.blame(Reason.EMPTY)
         self.ended = self._usage or self._all_finished()
 
