@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from made import CALL, DIALECT, JSON, NOW, read
 from mitmcache.cache import key as keys
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.tap import Budget
 from mitmcache.exchange import Call, Reply
 from mitmcache.keeper import Candidate, Keeper
@@ -57,7 +58,7 @@ class Bench:
         self.shelf = Shelf()
         self.tally = Tally()
         self.budget = Budget(10_000)
-        self.keeper = Keeper(self.shelf, self.tally, self.budget, 1000, b"s" * 32)
+        self.keeper = Keeper(self.shelf, self.tally, self.budget, 1000)
 
     def offer(self, made: Candidate) -> Candidate:
         """Offers it as Capture does: what it holds is taken from the budget first."""
@@ -91,8 +92,7 @@ def candidate(name: str = "a", made: Call = CALL, body: bytes = ANSWER, **change
         key=keys.digest((("name", name.encode()),)),
         call=made,
         model="m-1",
-        parts=keys.ingredients(made, made_body, "scope"),
-        body=made_body,
+        likeness=Likeness(keys.ingredients(made, made_body, "scope"), made_body, b"s" * 32),
         reply=Reply(200, (*JSON, ("set-cookie", "a=1")), body),
         created=NOW,
         expires=NOW + 60,

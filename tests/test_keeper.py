@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from keeping import ANSWER, DEADLINE, Bench, candidate, fail, judged_by
 from made import DIALECT, JSON, NOW, call
-from mitmcache.cache import key as keys
 from mitmcache.cache.record import decode
 from mitmcache.exchange import Reply
 from mitmcache.keeper import Candidate
@@ -31,7 +30,7 @@ async def test_an_admitted_reply_is_stored_as_a_record(bench: Bench) -> None:
     assert (record.provider, record.dialect, record.model) == ("made", "made.chat", "m-1")
     assert (record.created, record.expires, record.status) == (NOW, NOW + 60, 200)
     assert (record.headers, record.body) == (JSON, ANSWER)
-    assert (entry.expires, entry.group) == (NOW + 60, keys.group(offered.parts))
+    assert (entry.expires, entry.group) == (NOW + 60, offered.likeness.group)
     assert "model" in orjson.loads(entry.shape)
     assert (bench.tally.stored, bench.tally.dropped.total(), bench.budget.used) == (1, 0, 0)
 

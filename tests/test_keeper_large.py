@@ -41,9 +41,7 @@ class Bench:
         self.shelf = Shelf()
         self.tally = Tally()
         self.budget = Budget(1 << 20)
-        self.keeper = Keeper(
-            self.shelf, self.tally, self.budget, limit, b"s" * 32, lambda: folder / os.urandom(8).hex()
-        )
+        self.keeper = Keeper(self.shelf, self.tally, self.budget, limit, lambda: folder / os.urandom(8).hex())
 
     def heard(self, name: str, body: bytes, **changes: Any) -> Candidate:
         """Offers it as Capture does after a stream."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mitmcache.cache import admit, record, replay, shape
-from mitmcache.cache.body import Body
-from mitmcache.cache.key import Ingredients, group
+from zstandard import ZstdCompressor
+
+from mitmcache.cache import admit, record, replay
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.record import Meta, Record
 from mitmcache.cache.tap import Budget, Tap, nowhere
 from mitmcache.exchange import Call, Reply
@@ -44,8 +45,7 @@ class Candidate:
     key: str
     call: Call
     model: str
-    parts: Ingredients
-    body: Body
+    likeness: Likeness
     reply: Reply = field(repr=False)
     created: float
     expires: float
@@ -106,16 +106,15 @@ class Keeper:
         tally: Tally,
         budget: Budget,
         limit: int,
-        secret: bytes,
         stage: Callable[[], Path] | None = None,
     ) -> None:
         self._store = store
         self._tally = tally
         self._budget = budget
         self._limit = limit
-        self._secret = secret
         self.in_memory = min(limit, LARGE) if stage else limit
         self._pending: dict[str, _Pending] = {}
+        self._compressor = record.compressor()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mitmcache-keeper")
         self._desk = Desk(stage, budget, limit) if stage else None
         self._plain = _Lane(self._make_plain)
@@ -211,13 +210,13 @@ class Keeper:
 
     async def _make_plain(self, candidate: Candidate) -> Entry | Reason | None:
         # what is judged is decoded too
-        if candidate.judged and len(candidate.reply.body) + len(candidate.body.canonical) <= INLINE:
+        if candidate.judged and len(candidate.reply.body) + candidate.likeness.size <= INLINE:
             await asyncio.sleep(0)  # others first, each time
-            return self._make(candidate)
+            return self._make(candidate, self._compressor)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, candidate)
 
-    def _make(self, candidate: Candidate) -> Entry | Reason | None:
-        """Runs in the pool's thread too, and touches nothing of ours but the secret. None: decoded, it is
+    def _make(self, candidate: Candidate, by: ZstdCompressor | None = None) -> Entry | Reason | None:
+        """Runs in the pool's thread too, and touches nothing of ours. None: decoded, it is
         too large to be worked on here."""
         reply = admit.decoded(candidate.reply, self.in_memory, partial=not candidate.clean_end)
         if isinstance(reply, Reason):
@@ -227,7 +226,7 @@ class Keeper:
         ):
             return reason
         made = Record(**candidate.facts(), body=reply.body)
-        return self._entry(candidate, made.about, record.encode(made))
+        return self._entry(candidate, made.about, record.encode(made, by))
 
     async def _make_large(self, candidate: Candidate) -> Entry | Reason:
         assert self._desk
@@ -246,5 +245,5 @@ class Keeper:
         return await loop.run_in_executor(self._pool, self._entry, candidate, meta.about, blob)
 
     def _entry(self, candidate: Candidate, about: About, blob: bytes | Staged) -> Entry:
-        places = shape.pack(shape.shape(candidate.parts, candidate.body, self._secret))
-        return Entry(candidate.key, blob, candidate.expires, group(candidate.parts), places, about)
+        like = candidate.likeness
+        return Entry(candidate.key, blob, candidate.expires, like.group, like.packed, about)

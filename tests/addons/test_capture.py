@@ -224,4 +224,4 @@ async def test_a_flow_that_is_over_holds_its_request_no_longer(rig: Rig) -> None
     for exchange in (CHAT, CHAT, CHAT_STREAM):
         asked = await rig.call(flow_of(exchange), reply_of(exchange))
         trail = trail_of(asked)
-        assert (trail.call, trail.body, trail.parts, trail.stale, trail.tap) == (None, None, (), None, None)
+        assert (trail.call, trail.body, trail.likeness, trail.stale, trail.tap) == (None,) * 5

@@ -37,14 +37,13 @@ async def test_a_call_is_not_explained_by_its_own_answer(rig: Rig) -> None:
     """A fast upstream answers before the disk does."""
     asked = await rig.ask(flow_of(CHAT))
     trail = trail_of(asked)
-    arguments = trail.parts, trail.body
+    likeness = trail.likeness
     await rig.reply(asked, reply_of(CHAT))
     await rig.stored()
-    parts, body = arguments
-    assert body
+    assert likeness
     about = About("openai", "api.openai.com", trail.model)
-    assert await rig.storage.explain(trail.key, about, "uri-miss", parts, body, 8) is None
-    found = await rig.storage.explain(trail.key, about, "stale", parts, body, 8)
+    assert await rig.storage.explain(trail.key, about, "uri-miss", likeness, 8) is None
+    found = await rig.storage.explain(trail.key, about, "stale", likeness, 8)
     assert found and (found.key, found.places) == (trail.key, [])
 
 

@@ -34,7 +34,7 @@ def stored(rig: Rig, blob: bytes, key: str = RECORD.key) -> str:
 
 
 async def find(rig: Rig, key: str) -> Found | None:
-    return await rig.storage.find(key, RECORD.about, (), Body("raw", b"", None, None))
+    return await rig.storage.find(key, RECORD.about, rig.storage.likeness((), Body("raw", b"", None, None)))
 
 
 async def test_a_stored_record_is_found_with_its_tier(rig: Rig) -> None:

@@ -8,7 +8,11 @@ from mitmproxy.flow import Error
 from addons.flows import flow, response
 from made import CALL
 from mitmcache.addons.trail import answered, new_trail, trail_of
+from mitmcache.cache.body import Body
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.status import Outcome
+
+LIKENESS = Likeness((("path", b"/"),), Body("raw", b"", None, None), b"")
 
 
 def test_a_flow_has_one_trail_from_first_sight_on() -> None:
@@ -60,8 +64,8 @@ def test_a_request_hook_stands_aside_where_nothing_is_left_to_do(case: str, expe
 
 def test_what_only_the_way_to_the_end_needed_can_go_before_the_flow() -> None:
     trail = trail_of(flow())
-    trail.call, trail.model, trail.tier, trail.parts = CALL, "m-1", "memory", (("path", b"/"),)
+    trail.call, trail.model, trail.tier, trail.likeness = CALL, "m-1", "memory", LIKENESS
     trail.outcome = Outcome("HIT")
     trail.forget()
-    assert trail.call is None and not trail.parts
+    assert trail.call is None and trail.likeness is None
     assert (trail.model, trail.tier, trail.outcome) == ("m-1", "memory", Outcome("HIT"))

@@ -14,6 +14,7 @@ from mitmcache.cache.record import (
     Corrupt,
     ForeignVersion,
     Record,
+    compressor,
     decode,
     digest,
     encode,
@@ -50,6 +51,12 @@ def test_a_body_is_compressed_where_that_is_worth_it(record: Record, coding: str
     fields = fields_of(blob)
     assert (fields["coding"], fields["size"]) == (coding, len(record.body))
     assert decode(blob, KEY) == record
+
+
+def test_a_compressor_that_is_kept_makes_the_same_of_a_body_whatever_it_had_before() -> None:
+    kept = compressor()
+    records = [LONG, RECORD, replace(LONG, body=LONG.body * 50), FULL, LONG]
+    assert [encode(record, kept) for record in records] == [encode(record) for record in records]
 
 
 def test_a_compressed_record_is_smaller_than_its_body() -> None:

@@ -24,7 +24,7 @@ class World:
         given = {**DEFAULTS, "llm_data_dir": str(folder), **options}
         self.stores = Stores(settings.parse(given, environ))
         self.tally, self.budget, self.journal = Tally(), Budget(1000), Journal()
-        self.keeper = Keeper(self.stores.tiers, self.tally, self.budget, 1000, b"")
+        self.keeper = Keeper(self.stores.tiers, self.tally, self.budget, 1000)
 
     async def families(self) -> list[Family]:
         return await read(self.stores, self.keeper, self.budget, self.tally, self.journal)

@@ -173,7 +173,7 @@ class Capture:
         judged: bool = False,
         clean_end: bool = True,
     ) -> None:
-        assert trail.call and trail.body and trail.lookup
+        assert trail.call and trail.likeness and trail.lookup
         trail.created = now = time.time()
         self._storage.run.add(trail.key, now)
         self._storage.keeper.offer(
@@ -181,8 +181,7 @@ class Capture:
                 key=trail.key,
                 call=trail.call,
                 model=trail.model,
-                parts=trail.parts,
-                body=trail.body,
+                likeness=trail.likeness,
                 reply=reply,
                 created=now,
                 expires=answers.expires(now, trail.lookup.ttl),

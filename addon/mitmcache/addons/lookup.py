@@ -15,7 +15,7 @@ from mitmcache.addons.samples import Samples
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
-from mitmcache.cache.key import Ingredients
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.policy import Bypass, Freshness, Mode, Serve
 from mitmcache.cache.record import ForeignVersion
 from mitmcache.cache.scope import Scope
@@ -109,12 +109,13 @@ class Lookup:
         if who.sigv4 and shared_by is Scope.CREDENTIAL and not listeners.on_loopback():
             return Reason.SIGV4
         owner = scope.label(shared_by, who, user)
-        trail.parts = key.ingredients(call, trail.body, owner, trail.asked.key)
-        trail.key = await run_for(len(call.body), key.digest, trail.parts)
+        parts = key.ingredients(call, trail.body, owner, trail.asked.key)
+        trail.likeness = self._storage.likeness(parts, trail.body)
+        trail.key = await run_for(len(call.body), key.digest, parts)
         return decision
 
     async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:
-        assert trail.call is not None and trail.body is not None
+        assert trail.call is not None and trail.likeness is not None
         trail.lookup = decision
         trail.tags = decision.tags
         # before anybody is asked: what is purged from now on is purged with this answer
@@ -132,9 +133,7 @@ class Lookup:
             return
         self._tally.misses += 1
         trail.outcome = Outcome("MISS", fwd=fwd, detail=trail.note)
-        explaining = asyncio.create_task(
-            self._explain(trail, about, trail.parts, trail.body, later=not refused)
-        )
+        explaining = asyncio.create_task(self._explain(trail, about, trail.likeness, later=not refused))
         if refused:
             near = await explaining
             trail.outcome = Outcome("MISS", fwd=fwd, detail=answers.places(near))
@@ -143,16 +142,14 @@ class Lookup:
         else:
             trail.explaining = explaining
 
-    async def _explain(
-        self, trail: Trail, about: About, parts: Ingredients, read: body.Body, *, later: bool
-    ) -> Near | None:
+    async def _explain(self, trail: Trail, about: About, likeness: Likeness, *, later: bool) -> Near | None:
         """With `later`, once the call has gone upstream. The flow may end before this begins: then the trail
-        has forgotten its parts."""
+        has forgotten its likeness."""
         if later:
             await asyncio.sleep(LATER)
         among = MISSED_AMONG if later else REFUSED_AMONG
         why = trail.note or (trail.outcome.fwd if trail.outcome else "")
-        trail.near = await self._storage.explain(trail.key, about, why, parts, read, among, lately=later)
+        trail.near = await self._storage.explain(trail.key, about, why, likeness, among, lately=later)
         return trail.near
 
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:

@@ -84,8 +84,8 @@ class Samples:
         return found
 
     async def _stored(self, trail: Trail, about: About) -> Found | None:
-        assert trail.body is not None
-        return await self._storage.find(trail.key, about, trail.parts, trail.body)
+        assert trail.likeness is not None
+        return await self._storage.find(trail.key, about, trail.likeness)
 
     def _choose(self, trail: Trail, base: str, number: int) -> None:
         assert trail.lookup is not None

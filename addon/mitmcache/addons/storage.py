@@ -9,7 +9,8 @@ from mitmproxy import exceptions
 from mitmcache.addons.options import Options
 from mitmcache.cache import shape
 from mitmcache.cache.body import Body
-from mitmcache.cache.key import Ingredients, group
+from mitmcache.cache.key import Ingredients
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.run import Run
 from mitmcache.cache.shape import Near
 from mitmcache.cache.tap import Budget
@@ -79,13 +80,16 @@ class Storage:
         """The newest purge that is known: for the record of a call that begins now."""
         return self.stores.purger.current.latest
 
-    async def find(self, key: str, about: About, parts: Ingredients, body: Body) -> Found | None:
+    def likeness(self, parts: Ingredients, body: Body) -> Likeness:
+        return Likeness(parts, body, self.stores.secret)
+
+    async def find(self, key: str, about: About, likeness: Likeness) -> Found | None:
         """The record under a key, wherever it is, fresh or not; `about` has its provider and model."""
         await self.keeper.settled(key, SETTLE)
-        return await self._finder.find(key, about, lambda: self._likeness(parts, body))
+        return await self._finder.find(key, about, lambda: (likeness.group, likeness.packed))
 
     async def nearest(
-        self, parts: Ingredients, body: Body, among: int, *, without: str = "", lately: bool = False
+        self, likeness: Likeness, among: int, *, without: str = "", lately: bool = False
     ) -> Near | None:
         """The most alike stored request; None: there is none to compare with.
 
@@ -95,30 +99,29 @@ class Storage:
         if self.stores.disk is None:
             return None
         try:
-            stored = await self.stores.disk.nearest(group(parts), among, lately=lately)
+            stored = await self.stores.disk.nearest(likeness.group, among, lately=lately)
         except StoreError:
             return None
         stored = [(key, packed) for key, packed in stored if key != without]
         if not stored:
             return None
-        if len(body.canonical) + sum(len(packed) for _, packed in stored) <= COMPARED_INLINE:
-            return self._compare(parts, body, stored)
-        return await asyncio.to_thread(self._compare, parts, body, stored)
+        if likeness.size + sum(len(packed) for _, packed in stored) <= COMPARED_INLINE:
+            return _compare(likeness, stored)
+        return await asyncio.to_thread(_compare, likeness, stored)
 
     async def explain(
         self,
         key: str,
         about: About,
         why: str,
-        parts: Ingredients,
-        body: Body,
+        likeness: Likeness,
         among: int,
         *,
         lately: bool = False,
     ) -> Near | None:
         """As `nearest`, of a call that is a miss, which is remembered. `why` is the word for it."""
         # the upstream may be faster than the disk: then its answer to this very call is there
-        near = await self.nearest(parts, body, among, without="" if why in FOUND else key, lately=lately)
+        near = await self.nearest(likeness, among, without="" if why in FOUND else key, lately=lately)
         self.misses.note(time.time(), key, about.host, about.model, why, near)
         return near
 
@@ -129,13 +132,6 @@ class Storage:
         stored = await self.stores.statistics()
         return {**self._tally.as_json(), **stored, "suspects": self.misses.suspects.as_json()}
 
-    def _compare(self, parts: Ingredients, body: Body, stored: list[tuple[str, bytes]]) -> Near | None:
-        mine = shape.shape(parts, body, self.stores.secret)
-        return shape.nearest(mine, [(key, _unpacked(packed)) for key, packed in stored])
-
-    def _likeness(self, parts: Ingredients, body: Body) -> tuple[str, bytes]:
-        return group(parts), shape.pack(shape.shape(parts, body, self.stores.secret))
-
     def _open(self, settings: Settings) -> None:
         self.stores = Stores(settings)
         self.stores.secret = self._secret or self.stores.secret
@@ -143,14 +139,16 @@ class Storage:
         self.misses.disk = self.stores.disk
         self._finder = Finder(self.tiers, self._tally, self.stores.purger.valid)
         stage = self.stores.disk.stage if self.stores.disk else None
-        self.keeper = Keeper(
-            self.tiers, self._tally, self.budget, settings.max_body, self.stores.secret, stage
-        )
+        self.keeper = Keeper(self.tiers, self._tally, self.budget, settings.max_body, stage)
 
     async def _close(self) -> None:
         await self.keeper.close(CLOSE)
         await self.misses.flush(SETTLE)
         await self.stores.close(CLOSE)
+
+
+def _compare(likeness: Likeness, stored: list[tuple[str, bytes]]) -> Near | None:
+    return shape.nearest(likeness.shape, [(key, _unpacked(packed)) for key, packed in stored])
 
 
 @lru_cache(UNPACKED)

@@ -35,7 +35,6 @@ from mitmcache.bundle.exporting import add
 from mitmcache.bundle.file import BadBundle, BundleWriter, read_bundle, read_notes
 from mitmcache.bundle.importing import Importer
 from mitmcache.cache import scope, shape
-from mitmcache.cache.key import group
 from mitmcache.cache.record import Corrupt, ForeignVersion
 from mitmcache.selection import EVERYTHING
 from mitmcache.store.base import StoreError
@@ -92,9 +91,8 @@ class Tape:
         self._note(Noted(trail, f"{what} ({trail.model})" if trail.model else what, inference=True))
         self._secrets |= set(scope.caller(trail.call).secrets)
         self._open.add(flow)
-        if trail.body is not None and trail.key:
-            places = shape.shape(trail.parts, trail.body, self._storage.stores.secret)
-            self._requests[trail.key] = {"group": group(trail.parts), "shape": dict(places)}
+        if like := trail.likeness:
+            self._requests[trail.key] = {"group": like.group, "shape": dict(like.shape)}
 
     def response(self, flow: http.HTTPFlow) -> None:
         self._open.discard(flow)

@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from mitmcache.cache.body import Body
 from mitmcache.cache.directives import NOTHING, Directives
-from mitmcache.cache.key import Ingredients
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.policy import Lookup
 from mitmcache.cache.record import Record
 from mitmcache.cache.shape import Near
@@ -42,7 +42,7 @@ class Trail:
     model: str = ""
     asked: Directives = NOTHING
     lookup: Lookup | None = None
-    parts: Ingredients = ()
+    likeness: Likeness | None = None
     key: str = ""
     tags: tuple[str, ...] = ()
     generation: int = 0
@@ -63,8 +63,8 @@ class Trail:
 
     def forget(self) -> None:
         """Lets go of what only the way to the end needed: mitmweb keeps the flow, and so the trail."""
-        self.call = self.body = self.stale = self.explaining = self.tap = None
-        self.parts = ()
+        self.call = self.body = self.likeness = None
+        self.stale = self.explaining = self.tap = None
 
 
 _trails: WeakKeyDictionary[http.HTTPFlow, Trail] = WeakKeyDictionary()

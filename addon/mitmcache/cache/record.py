@@ -84,8 +84,14 @@ class Head:
     length: int
 
 
-def encode(record: Record) -> bytes:
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(record.body)
+def compressor() -> zstandard.ZstdCompressor:
+    """For `encode`. To make one takes longer than to compress a small body; it keeps its memory."""
+    return zstandard.ZstdCompressor(level=_LEVEL)
+
+
+def encode(record: Record, by: zstandard.ZstdCompressor | None = None) -> bytes:
+    """`by`: a compressor that is kept, and used by one thread at a time."""
+    packed = (by or compressor()).compress(record.body)
     coding: Coding = "zstd"
     stored = packed
     if len(packed) >= _WORTH * len(record.body):
