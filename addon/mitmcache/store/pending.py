@@ -16,8 +16,9 @@ from mitmcache.store.base import Entry, Staged
 from mitmcache.store.rows import File, new_version
 
 BATCH = 64
-PACE = 0.02
-"""Seconds. A transaction costs as much as five rows, and takes the interpreter from the loop each time."""
+PACE = 0.1
+"""Seconds: all that a process that is killed loses. A transaction costs as much as five rows, and takes the
+interpreter from the loop each time."""
 MAX_TOUCHED = 10_000
 CHANGE_OVERHEAD = 512
 
