@@ -54,9 +54,13 @@ def gateway_timeout(dialect: str, outcome: Outcome, message: str, near: Near | N
 
 def tell(response: http.Response, outcome: Outcome) -> None:
     """Writes the status headers; an upstream's own Cache-Status stays in front of ours (RFC 9211 2)."""
-    theirs = response.headers.get("cache-status", "")
-    for name, value in status.headers(outcome):
-        response.headers[name] = f"{theirs}, {value}" if name == "cache-status" and theirs else value
+    headers, told = response.headers, dict(status.headers(outcome))
+    if theirs := headers.get("cache-status", ""):
+        told["cache-status"] = f"{theirs}, {told['cache-status']}"
+    # at once: to set a header, mitmproxy goes through all that there are
+    ours = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in told.items()}
+    others = [field for field in headers.fields if field[0].lower() not in ours]
+    headers.fields = (*others, *ours.items())
 
 
 def take_off(request: http.Request) -> None:

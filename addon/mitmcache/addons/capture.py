@@ -84,29 +84,26 @@ class Capture:
             or length(response.headers) > self._storage.keeper.in_memory
         )
 
-    def _outcome(self, trail: Trail, response: http.Response) -> Outcome:
+    def _outcome(self, trail: Trail, response: http.Response, kept: Reason | bool = False) -> Outcome:
         """What is known so far: the upstream's status and, on a miss, where the nearest request differs.
 
-        A reply that its caller does not want kept is counted here: no other hook will look at it.
+        A reply that its caller does not want kept is counted here: no other hook will look at it. `kept`: it
+        is, or why not.
         """
         assert trail.outcome is not None
-        outcome = replace(trail.outcome, fwd_status=response.status_code)
+        detail = trail.outcome.detail
         if trail.lookup and not trail.lookup.write:
-            self._drop(trail, trail.lookup.unwritten)
-            outcome = replace(outcome, detail=trail.lookup.unwritten)
+            kept = trail.lookup.unwritten
+        if isinstance(kept, Reason):
+            self._drop(trail, kept)
+            detail, kept = kept, False
         elif trail.near:
-            outcome = replace(outcome, detail=answers.places(trail.near) or outcome.detail)
-        return outcome
+            detail = answers.places(trail.near) or detail
+        return replace(trail.outcome, fwd_status=response.status_code, stored=kept, detail=detail)
 
     async def _judge(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> Outcome:
-        outcome = self._outcome(trail, response)
-        if not _may_keep(flow, trail):
-            return outcome
-        kept = await self._keep(trail, response)
-        if isinstance(kept, bool):
-            return replace(outcome, stored=kept)
-        self._drop(trail, kept)
-        return replace(outcome, detail=kept)
+        kept = await self._keep(trail, response) if _may_keep(flow, trail) else False
+        return self._outcome(trail, response, kept)
 
     async def _keep(self, trail: Trail, response: http.Response) -> Reason | bool:
         """Hands a reply to the keeper, or says why not. False: it is too large to be judged here."""

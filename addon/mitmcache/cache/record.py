@@ -26,6 +26,7 @@ _MAGIC = b"LLMC"
 _PREFIX = Struct(">4sBBHII")
 PREFIX = _PREFIX.size
 """So many bytes tell the length of the head."""
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _LEVEL = 3
 _WORTH = 0.9  # a body that does not shrink below this share is kept as it is
 
@@ -121,7 +122,7 @@ def head(meta: Meta, coding: Coding, size: int, digest: str) -> bytes:
     """The arguments are those of Head."""
     # not orjson: a header or a path may hold what is not UTF-8, as surrogates
     fields = meta.facts() | {"coding": coding, "size": size, "digest": digest}
-    header = json.dumps(fields, separators=(",", ":")).encode()
+    header = _COMPACT.encode(fields).encode()
     if PREFIX + len(header) > MAX_HEAD:
         raise ValueError("the record's header is too long")
     # the CRC covers the prefix too, but for its own four bytes

@@ -198,8 +198,8 @@ def _bounded(event: Event) -> Event:
     changed: dict[str, Any] = {}
     if max(map(len, texts)) > MAX_TEXT or not "".join(texts).isascii():
         changed |= zip(_TEXTS, map(_text, texts), strict=True)
-    if event.differs:
-        changed["differs"] = tuple(map(_text, event.differs[:MAX_PLACES]))
+    if (differs := tuple(map(_text, event.differs[:MAX_PLACES]))) != event.differs:
+        changed["differs"] = differs
     return replace(event, **changed) if changed else event
 
 

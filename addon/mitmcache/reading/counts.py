@@ -11,6 +11,8 @@ MOST = 1 << 40
 
 def count(value: Json) -> int | None:
     """A whole number from 0 to MOST; some servers write it with a `.0`."""
+    if value is None:  # which most are
+        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value) if abs(value) <= MOST else None
     if isinstance(value, bool) or not isinstance(value, int):
