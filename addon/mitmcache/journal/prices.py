@@ -7,16 +7,18 @@ pydantic included.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mitmcache.exchange import Usage
 from mitmcache.journal import rates
 from mitmcache.journal.event import Cost, Event
+from mitmcache.journal.linear import Amounts, Learnt
 from mitmcache.journal.rates import Rate
 from mitmcache.providers.catalogue import ALIASES, PROVIDERS
 
@@ -79,6 +81,7 @@ class Prices:
         self._known: OrderedDict[tuple[str, str], Listed | None] = OrderedDict()
         self._providers: dict[str, Provider] | None = None
         self._lately: OrderedDict[tuple[object, ...], Cost | None] = OrderedDict()
+        self._learnt = Learnt()
 
     def price(self, event: Event, used: Usage) -> Cost | None:
         """US dollars, at the prices of the day on which the call began. None also where upstream's answer
@@ -108,7 +111,10 @@ class Prices:
         # prices may depend on the time of day, by the minute
         key = listed[0].id, listed[1].id, event.service_tier, event.began // 60, used
         if key not in self._lately:
-            self._lately[key] = _calculated(listed, event, used)
+            # a tier's are made anew each time, and cannot be known again
+            prices = None if event.service_tier else listed[1].get_prices(_began(event))
+            amounts = self._learnt.of(prices, _counts(used), partial(_calculated, listed, event))
+            self._lately[key] = Cost(*map(float, amounts)) if amounts else None
             if len(self._lately) > LATELY:
                 self._lately.popitem(last=False)
         return self._lately[key]
@@ -148,12 +154,20 @@ def _without_output(event: Event, used: Usage) -> Usage:
     return replace(used, output_tokens=0) if none and used.output_tokens is None else used
 
 
-def _calculated(listed: "Listed", event: Event, used: Usage) -> Cost | None:
-    counts = _counts(used)
+def _began(event: Event) -> datetime:
+    return datetime.fromtimestamp(event.began, UTC)
+
+
+def _calculated(listed: "Listed", event: Event, counts: Mapping[str, float]) -> Amounts | None:
+    """The fields of Cost, by the list."""
     priced = _ask(listed, event, counts)
-    if priced.model_price.input_audio_hours and counts.get("audio_seconds") and used.audio_input_tokens:
+    if (
+        priced.model_price.input_audio_hours
+        and counts.get("audio_seconds")
+        and counts.get("input_audio_tokens")
+    ):
         # the hour is the bill, not the tokens that were made of it
-        counts["input_tokens"] -= used.audio_input_tokens
+        counts = {**counts, "input_tokens": counts["input_tokens"] - counts["input_audio_tokens"]}
         priced = _ask(listed, event, counts)
     if not _says_enough(priced.model_price.__dict__, counts):
         return None
@@ -162,10 +176,10 @@ def _calculated(listed: "Listed", event: Event, used: Usage) -> Cost | None:
     if len(plain) < len(counts):
         with suppress(ValueError):
             saved = _ask(listed, event, plain).total_price - priced.total_price
-    return Cost(*map(float, (priced.input_price, priced.output_price, priced.total_price, saved)))
+    return priced.input_price, priced.output_price, priced.total_price, saved
 
 
-def _ask(listed: "Listed", event: Event, counts: dict[str, float]) -> "PriceCalculation":
+def _ask(listed: "Listed", event: Event, counts: Mapping[str, float]) -> "PriceCalculation":
     """Raises ValueError where the counts contradict each other."""
     from genai_prices import Usage as Counts
 
@@ -174,7 +188,7 @@ def _ask(listed: "Listed", event: Event, counts: dict[str, float]) -> "PriceCalc
     return model.calc_price(
         Counts(**counts),
         provider,
-        genai_request_timestamp=datetime.fromtimestamp(event.began, UTC),
+        genai_request_timestamp=_began(event),
         # Anthropic's `fast` is a speed, everybody else's tiers are tiers
         price_context={"service_tier": tier, "speed": tier} if tier else None,
     )
@@ -217,7 +231,7 @@ _OTHER_UNITS = ("input_mchars", "input_gpixels", "input_text_messages_kcount")
 """Prices of what no answer tells the number of."""
 
 
-def _says_enough(prices: dict[str, Any], counts: dict[str, float]) -> bool:
+def _says_enough(prices: dict[str, Any], counts: Mapping[str, float]) -> bool:
     """The list takes what is not said for zero: a call of which only a part is known would be too cheap.
 
     A model without any price is one that is free.
