@@ -22,6 +22,8 @@ def answerer(read: list[Named]) -> Answerer:
     model = tier = ""
     for _, document in read:
         for holder in (document, *(dig(document, name) for name in ("response", "message", "interaction"))):
+            if not holder:
+                continue
             model = model or _word(dig(holder, "model")) or _word(dig(holder, "modelVersion"))
             usage = dig(holder, "usage")
             told = (

@@ -6,7 +6,7 @@ from typing import Any
 from mitmcache.exchange import Usage
 from mitmcache.providers.base import Json
 from mitmcache.providers.tools import dig
-from mitmcache.reading.counts import at, first, seconds, together
+from mitmcache.reading.counts import at, count, first, seconds, together
 
 _INPUT = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 _OUTPUT = ("completion_tokens_details", "output_tokens_details", "output_token_details")
@@ -69,30 +69,32 @@ def llamacpp_timings(timings: dict[str, Any]) -> Usage:
 def _read(raw: dict[str, Any]) -> Usage:
     inside = next((part for name in _INPUT if isinstance(part := raw.get(name), dict)), {})
     outside = next((part for name in _OUTPUT if isinstance(part := raw.get(name), dict)), {})
-    audio = first(at(inside, "audio_tokens"), _untold_audio(raw))
-    reasoning = first(at(outside, "reasoning_tokens"), at(raw, "reasoning_tokens"))
+    audio = count(inside.get("audio_tokens"))
+    if audio is None and "prompt_audio_seconds" in raw:
+        audio = _untold_audio(raw)
+    reasoning = first(count(outside.get("reasoning_tokens")), count(raw.get("reasoning_tokens")))
     taken, given, total = _whole(raw, audio, reasoning)
     return Usage(
         input_tokens=taken,
         output_tokens=given,
         cache_read_input_tokens=first(
-            at(inside, "cached_tokens"),
-            at(raw, "cached_tokens"),
-            at(raw, "num_cached_tokens"),
-            at(raw, "prompt_cache_hit_tokens"),
-            at(raw, "cache_read_input_tokens"),
+            count(inside.get("cached_tokens")),
+            count(raw.get("cached_tokens")),
+            count(raw.get("num_cached_tokens")),
+            count(raw.get("prompt_cache_hit_tokens")),
+            count(raw.get("cache_read_input_tokens")),
         ),
         cache_creation_input_tokens=first(
-            at(inside, "cache_write_tokens"), at(raw, "cache_creation_input_tokens")
+            count(inside.get("cache_write_tokens")), count(raw.get("cache_creation_input_tokens"))
         ),
         reasoning_output_tokens=reasoning,
         total_tokens=total,
         audio_input_tokens=audio,
-        audio_output_tokens=at(outside, "audio_tokens"),
-        image_input_tokens=at(inside, "image_tokens"),
-        image_output_tokens=at(outside, "image_tokens"),
+        audio_output_tokens=count(outside.get("audio_tokens")),
+        image_input_tokens=count(inside.get("image_tokens")),
+        image_output_tokens=count(outside.get("image_tokens")),
         audio_seconds=first_seconds(raw),
-        web_searches=at(raw, "num_search_queries"),
+        web_searches=count(raw.get("num_search_queries")),
     )
 
 
@@ -113,9 +115,9 @@ def _whole(
     raw: dict[str, Any], audio: int | None, reasoning: int | None
 ) -> tuple[int | None, int | None, int | None]:
     """Input, output and total. The total tells who counts audio (Mistral) or reasoning (xAI) beside them."""
-    taken = first(at(raw, "prompt_tokens"), at(raw, "input_tokens"))
-    given = first(at(raw, "completion_tokens"), at(raw, "output_tokens"))
-    total = at(raw, "total_tokens")
+    taken = first(count(raw.get("prompt_tokens")), count(raw.get("input_tokens")))
+    given = first(count(raw.get("completion_tokens")), count(raw.get("output_tokens")))
+    total = count(raw.get("total_tokens"))
     if taken is None or given is None or total is None:
         return taken, given, total
     beside = total - taken - given
