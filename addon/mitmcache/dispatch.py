@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain as joined
-from itertools import islice
+from itertools import islice, repeat
 from operator import eq, is_, length_hint
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -152,17 +152,23 @@ class Dispatch:
             return
         name, arguments = event.name, event.args()
         addons = iter(tree.addons)
-        for addon in addons:
+        # one after another, but found without a step of Python for each of those that have no such handler
+        handlers = filter(None, map(getattr, addons, repeat(name), repeat(None)))
+        while True:
+            failed = False
             try:
-                handler = getattr(addon, name, None)
-                if not handler:
-                    continue
-                if callable(handler):
-                    result = handler(*arguments)
-                    if result is not None and inspect.isawaitable(result):
-                        await result
-                elif not isinstance(handler, ModuleType):
-                    raise exceptions.AddonManagerError(f"Addon handler {name} ({addon}) not callable")
+                for handler in handlers:
+                    if callable(handler):
+                        result = handler(*arguments)
+                        if result is not None and inspect.isawaitable(result):
+                            await result
+                    elif not isinstance(handler, ModuleType):
+                        addon = tree.addons[_last(addons, tree)]
+                        raise exceptions.AddonManagerError(f"Addon handler {name} ({addon}) not callable")
+                    if self._tree is not tree:
+                        break
+                else:
+                    return
             except exceptions.AddonHalt:
                 return
             except exceptions.OptionsError:
@@ -170,15 +176,12 @@ class Dispatch:
             except Exception as error:
                 _report(error)
                 failed = True
-            else:
-                failed = False
-            if failed or self._tree is not tree:
-                at = len(tree.addons) - length_hint(addons) - 1
-                if self._tree is not tree:
-                    await self._go_on(event, tree, at, failed)
-                    return
-                for _ in range(at + 1, tree.ends[at]):
-                    next(addons)
+            at = _last(addons, tree)
+            if self._tree is not tree:
+                await self._go_on(event, tree, at, failed)
+                return
+            for _ in range(at + 1, tree.ends[at]):
+                next(addons)
 
     async def _go_on(self, event: hooks.Hook, tree: Tree, at: int, failed: bool) -> None:
         """The end of an event in which the tree was changed, when the addon `at` has been called."""
@@ -205,6 +208,11 @@ class _Parent:
 
     def __init__(self, addons: Iterator[object]) -> None:
         self.addons = addons
+
+
+def _last(addons: Iterator[object], tree: Tree) -> int:
+    """Which of the tree's was taken last."""
+    return len(tree.addons) - length_hint(addons) - 1
 
 
 def _report(error: Exception) -> None:
