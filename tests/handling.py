@@ -41,11 +41,11 @@ class Writer:
         self.pieces += 1
 
 
-class Handler(ConnectionHandler):
+class Scripted(ConnectionHandler):
     """Its layer gives the orders of one line of the script for each event, and tells what it was given."""
 
     def __init__(self, script: list[list[str]]) -> None:
-        super().__init__(Context(tflow.tclient_conn(), options.Options()))
+        ConnectionHandler.__init__(self, Context(tflow.tclient_conn(), options.Options()))
         self.script = iter(script)
         self.heard: list[str] = []
         self.server = Server(address=("h.example", 443))
@@ -77,6 +77,18 @@ class Handler(ConnectionHandler):
         }
         return made[what]()
 
+    def close_connection(self, connection: Any, half_close: bool = False) -> None:
+        self.heard.append(f"close {connection is self.client} {half_close}")
+        if not half_close:
+            self.writers["client" if connection is self.client else "server"].closing = True
+
+    def log(self, message: str, *args: Any, **keywords: Any) -> None:
+        self.heard.append(message)
+
+
+class Handler(Scripted):
+    """Its hooks do what their `act` says."""
+
     async def handle_hook(self, hook: commands.StartHook) -> None:
         (act,) = hook.args()
         written = b"".join(writer.written for writer in self.writers.values())
@@ -86,11 +98,3 @@ class Handler(ConnectionHandler):
         elif act == "fails":
             raise ZeroDivisionError
         self.heard.append(f"{hook.name} {act} is done")
-
-    def close_connection(self, connection: Any, half_close: bool = False) -> None:
-        self.heard.append(f"close {connection is self.client} {half_close}")
-        if not half_close:
-            self.writers["client" if connection is self.client else "server"].closing = True
-
-    def log(self, message: str, *args: Any, **keywords: Any) -> None:
-        self.heard.append(message)

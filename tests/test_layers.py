@@ -128,6 +128,7 @@ def test_only_the_addons_know_mitmproxy() -> None:
     assert knowing - {"demo", "launch"} == {
         "addons",
         "dispatch",
+        "hooking",
         "internals",
         "pieces",
         "serving",

@@ -13,22 +13,23 @@ manager is not told, it is at the next event.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine, Generator, Iterator
 from itertools import chain as joined
-from itertools import islice, repeat
-from operator import eq, is_, length_hint
+from itertools import repeat
+from operator import length_hint
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-from mitmproxy import addonmanager, exceptions, hooks
+from mitmproxy import addonmanager, exceptions, flow, hooks
 from mitmproxy.addonmanager import AddonManager
 
+from mitmcache.addontree import Tree, walk
 from mitmcache.internals import Unfamiliar, verify
 
-REPLACED = ("trigger_event", "register", "remove")
+REPLACED = ("trigger_event", "handle_lifecycle", "register", "remove")
 KNOWN = {
     "addonmanager.AddonManager.trigger_event": "b763c59bc4992e33",
+    "addonmanager.AddonManager.handle_lifecycle": "38c97e792d1db5b7",
     "addonmanager.AddonManager.invoke_addon": "13180532440359de",
     "addonmanager.AddonManager._iter_hooks": "350b419ab7284091",
     "addonmanager.AddonManager.register": "01ddcca314eebbd3",
@@ -36,79 +37,12 @@ KNOWN = {
     "addonmanager.traverse": "bad3d9f88bdf9269",
     "addonmanager.safecall": "f2052c18340e99b0",
     "hooks.Hook.args": "5bab95f7aa358e18",
+    "hooks.UpdateHook": "d42999dd3ce93347",
 }
 """What is replaced, and what that relies on: digests of the source."""
 
 
-class Place(NamedTuple):
-    members: Sequence[object]
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """The addons in the order of their calls.
-
-    `paths[n]` is where the addon n was found: first in the chain, then in the `addons` below. `ends[n]` is
-    where the part of the list ends that belongs to the same top-level addon. `nested` have `addons`.
-    """
-
-    chain: list[object]
-    tops: list[object]
-    addons: list[object]
-    paths: list[tuple[Place, ...]]
-    ends: list[int]
-    nested: list[tuple[object, Sequence[object]]]
-    plain: bool
-
-    def stands(self, chain: list[object]) -> bool:
-        """Whether a walk would find the same now. What a property `addons` raises, this raises."""
-        # `==` looks for identity first, and that 20 times faster; an addon's own __eq__ must not be asked
-        same = eq if self.plain else _identical
-        if chain is not self.chain or not same(chain, self.tops):
-            return False
-        for addon, members in self.nested:  # noqa: SIM110 - a generator costs more, at every event
-            if not same(getattr(addon, "addons", None), members):
-                return False
-        return True
-
-    def rest(self, at: int) -> Iterator[object]:
-        """What mitmproxy, having called the addon `at`, goes down into before the next top-level addon."""
-        addon: Any = self.addons[at]
-        if hasattr(addon, "addons"):
-            yield from addon.addons
-        for members, place in reversed(self.paths[at][1:]):
-            yield from islice(members, place + 1, None)
-
-    def tops_after(self, at: int) -> Iterator[object]:
-        members, place = self.paths[at][0]
-        return islice(members, place + 1, None)
-
-
-def walk(chain: list[object]) -> Tree | None:
-    """None for a tree that cannot be kept: `addons` may be anything that can be iterated over."""
-    addons: list[object] = []
-    paths: list[tuple[Place, ...]] = []
-    ends: list[int] = []
-    nested: list[tuple[object, Sequence[object]]] = []
-
-    def visit(addon: Any, path: tuple[Place, ...]) -> bool:
-        addons.append(addon)
-        paths.append(path)
-        if not hasattr(addon, "addons"):
-            return True
-        members = addon.addons
-        if type(members) not in (list, tuple):
-            return False
-        nested.append((addon, members[:]))
-        return all(visit(member, (*path, Place(members, index))) for index, member in enumerate(members))
-
-    for index, top in enumerate(chain):
-        if not visit(top, (Place(chain, index),)):
-            return None
-        ends.extend([len(addons)] * (len(addons) - len(ends)))
-    plain = all(type(addon).__eq__ is object.__eq__ for addon in addons)
-    return Tree(chain, chain[:], addons, paths, ends, nested, plain)
+type Calls = Generator[Awaitable[object]]
 
 
 class Dispatch:
@@ -146,13 +80,47 @@ class Dispatch:
             self._tree = None
 
     async def trigger_event(self, event: hooks.Hook) -> None:
+        if rest := self._begin(event):
+            await rest
+
+    async def handle_lifecycle(self, event: hooks.Hook) -> None:
+        if rest := self.begin_lifecycle(event):
+            await rest
+
+    def begin_lifecycle(self, event: hooks.Hook) -> Coroutine[Any, Any, None] | None:
+        """Calls the handlers, up to the first that has to be waited for. What is left to do then; None: all
+        is done."""
+        if vars(self._manager).get("trigger_event") != self.trigger_event:
+            return AddonManager.handle_lifecycle(self._manager, event)
+        message = event.args()[0]
+        if rest := self._begin(event):
+            return self._and_update(rest, message)
+        return self._update(message)
+
+    async def _and_update(self, rest: Coroutine[Any, Any, None], message: object) -> None:
+        await rest
+        if update := self._update(message):
+            await update
+
+    def _update(self, message: object) -> Coroutine[Any, Any, None] | None:
+        if not isinstance(message, flow.Flow):
+            return None
+        if tree := self._present():
+            # most often nobody wants to know, and then there need be no event
+            return _started(self._calls(tree, "update", [[message]], None))
+        return self._begin(hooks.UpdateHook([message]))
+
+    def _begin(self, event: hooks.Hook) -> Coroutine[Any, Any, None] | None:
+        """As `begin_lifecycle`."""
         tree = self._present()
         if tree is None or not isinstance(event, hooks.Hook) or type(event).args is not hooks.Hook.args:
-            await AddonManager.trigger_event(self._manager, event)
-            return
-        name, arguments = event.name, event.args()
+            return AddonManager.trigger_event(self._manager, event)
+        return _started(self._calls(tree, event.name, event.args(), event))
+
+    def _calls(self, tree: Tree, name: str, arguments: list[Any], event: hooks.Hook | None) -> Calls:
+        """Yields what is to be awaited before the next is called. Without an event, it is an update."""
         addons = iter(tree.addons)
-        # one after another, but found without a step of Python for each of those that have no such handler
+        # one after another, but without a step of Python for each of those that have no such handler
         handlers = filter(None, map(getattr, addons, repeat(name), repeat(None)))
         while True:
             failed = False
@@ -161,7 +129,7 @@ class Dispatch:
                     if callable(handler):
                         result = handler(*arguments)
                         if result is not None and inspect.isawaitable(result):
-                            await result
+                            yield result
                     elif not isinstance(handler, ModuleType):
                         addon = tree.addons[_last(addons, tree)]
                         raise exceptions.AddonManagerError(f"Addon handler {name} ({addon}) not callable")
@@ -178,7 +146,7 @@ class Dispatch:
                 failed = True
             at = _last(addons, tree)
             if self._tree is not tree:
-                await self._go_on(event, tree, at, failed)
+                yield self._go_on(event or hooks.UpdateHook(*arguments), tree, at, failed)
                 return
             for _ in range(at + 1, tree.ends[at]):
                 next(addons)
@@ -210,6 +178,36 @@ class _Parent:
         self.addons = addons
 
 
+def dispatch_of(manager: AddonManager) -> Dispatch | None:
+    """The one that is installed there."""
+    owner = getattr(vars(manager).get("handle_lifecycle"), "__self__", None)
+    return owner if isinstance(owner, Dispatch) else None
+
+
+def _started(calls: Calls) -> Coroutine[Any, Any, None] | None:
+    """None: nothing had to be waited for."""
+    for first in calls:
+        return _waiting(calls, first)
+    return None
+
+
+async def _waiting(calls: Calls, awaited: Awaitable[object]) -> None:
+    while True:
+        failure: BaseException | None = None
+        try:
+            await awaited
+        except BaseException as error:
+            assert error.__traceback__
+            failure = error.with_traceback(error.__traceback__.tb_next)
+        # not where it is caught: who is called next must not see it
+        try:
+            awaited = calls.throw(failure) if failure else next(calls)
+        except StopIteration:
+            return
+        finally:
+            failure = None
+
+
 def _last(addons: Iterator[object], tree: Tree) -> int:
     """Which of the tree's was taken last."""
     return len(tree.addons) - length_hint(addons) - 1
@@ -222,10 +220,6 @@ def _report(error: Exception) -> None:
     if isinstance(error, StopIteration):  # what leaves the coroutine that mitmproxy calls a handler in
         error = RuntimeError("coroutine raised StopIteration")
     addonmanager.logger.error(f"Addon error: {error}", exc_info=(type(error), error, trace.tb_next or trace))
-
-
-def _identical(one: Any, other: Sequence[object]) -> bool:
-    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def _check(manager: AddonManager) -> None:

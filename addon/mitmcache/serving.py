@@ -1,9 +1,9 @@
 """What mitmproxy's proxy core does for each event of a connection, in fewer steps.
 
-mitmproxy runs each hook in a task, and what waits for the hook goes on when the loop comes round: it is an
-event too, and the lock is held while events are handled. Here it goes on in the same go, if the hook is done
-by then and nobody else wants the loop. With many at once it waits as ever: to do one step for all of them,
-then the next, is kinder to the processor's caches. What is written to one connection in a row is one write.
+In mitmproxy, what waits for a hook goes on when the loop comes round: it is an event too, and the lock is
+held while events are handled. Here it goes on in the same go, if the hook is done by then and nobody else
+wants the loop. With many at once it waits as ever: to do one step for all of them, then the next, is kinder
+to the processor's caches. What is written to one connection in a row is one write.
 """
 
 import asyncio
@@ -11,17 +11,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from mitmproxy import flow
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.utils import asyncio_utils
 
+from mitmcache import hooking
 from mitmcache.internals import Function, Shortcut
-
-_CAUSED = "_mitmcache_caused"
-"""Of a handler, while it handles events: these, and those that they have caused."""
 
 
 def quick_server_event(original: Function) -> Function:
@@ -31,52 +27,15 @@ def quick_server_event(original: Function) -> Function:
         async with self._server_event_lock:
             # no `await` from here on: whoever finds `caused` there has been called from within
             caused = [event]
-            setattr(self, _CAUSED, caused)
+            setattr(self, hooking.CAUSED, caused)
             try:
                 for each in caused:  # which grows
                     self.timeout_watchdog.register_activity()
                     _handle(self, each)
             finally:
-                setattr(self, _CAUSED, None)
+                setattr(self, hooking.CAUSED, None)
 
     return server_event
-
-
-def quick_hook_task(original: Function) -> Function:
-    """Calls a hook, and lets what waits for it go on."""
-
-    async def hook_task(self: ConnectionHandler, hook: commands.StartHook) -> None:
-        await self.handle_hook(hook)
-        if hook.blocking:
-            completed = events.HookCompleted(hook)
-            caused = getattr(self, _CAUSED, None)
-            if caused is None or getattr(asyncio.get_running_loop(), "_ready", None):
-                await self.server_event(completed)
-            else:
-                caused.append(completed)
-
-    return hook_task
-
-
-def quick_handle_hook(original: Function) -> Function:
-    """The same without a context manager made from a generator."""
-
-    async def handle_hook(self: ProxyConnectionHandler, hook: commands.StartHook) -> None:
-        watchdog = self.timeout_watchdog
-        watchdog.can_timeout.clear()
-        watchdog.blocker += 1
-        try:
-            (data,) = hook.args()
-            await self.master.addons.handle_lifecycle(hook)
-            if isinstance(data, flow.Flow):
-                await data.wait_for_resume()
-        finally:
-            watchdog.blocker -= 1
-            if watchdog.blocker == 0:
-                watchdog.register_activity()
-                watchdog.can_timeout.set()
-
-    return handle_hook
 
 
 def quick_create_task(original: Function) -> Function:
@@ -112,8 +71,8 @@ def _handle(handler: ConnectionHandler, event: events.Event) -> None:
                     _write(handler, to, data)
                     to, data = None, []
                 if isinstance(order, commands.StartHook):
-                    name = f"handle_hook({order.name})"
-                    _task(handler, handler.hook_task(order), name, keep_ref=True)
+                    if rest := hooking.begun(handler, order):
+                        _task(handler, rest, f"handle_hook({order.name})", keep_ref=True)
                 else:
                     _obey(handler, order)
         finally:
@@ -174,21 +133,7 @@ SHORTCUTS = (
             "proxy.server.ConnectionHandler.server_event": "a2b42657ebe8bf6d",
         },
     ),
-    Shortcut(
-        ConnectionHandler,
-        "hook_task",
-        quick_hook_task,
-        {"proxy.server.ConnectionHandler.hook_task": "9ac7970160526268"},
-    ),
-    Shortcut(
-        ProxyConnectionHandler,
-        "handle_hook",
-        quick_handle_hook,
-        {
-            "proxy.mode_servers": "1b980ec81b97843f",
-            "proxy.mode_servers.ProxyConnectionHandler.handle_hook": "9f8b52fd798203c9",
-        },
-    ),
+    *hooking.SHORTCUTS,
     Shortcut(
         asyncio_utils,
         "create_task",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
 
 from mitmproxy import http
@@ -54,22 +55,28 @@ class Capture:
         trail.outcome = outcome
         answers.tell(response, outcome)
 
-    async def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
+        # without a coroutine for what needs none: hits, for which mitmproxy then needs no task
         trail, response = trail_of(flow), flow.response
         if response is None or trail.outcome is None or trail.answer is not None:
             pass
         elif response.stream:
             self._heard(flow, clean_end=True)
         elif not self._covered(flow, trail, response):
-            trail.outcome = await self._judge(flow, trail, response)
-            answers.tell(response, trail.outcome)
+            return self._whole(flow, trail, response)
         trail.forget()
+        return None
 
     def error(self, flow: http.HTTPFlow) -> None:
         # openai-python closes its socket right after `[DONE]`: mitmproxy then reports a disconnect for a
         # stream that was whole
         self._heard(flow, clean_end=False)
         trail_of(flow).forget()
+
+    async def _whole(self, flow: http.HTTPFlow, trail: Trail, response: http.Response) -> None:
+        trail.outcome = await self._judge(flow, trail, response)
+        answers.tell(response, trail.outcome)
+        trail.forget()
 
     def _streams(self, trail: Trail, response: http.Response) -> bool:
         """Decided from request and response. What is too large for memory goes out chunk by chunk too."""

@@ -1,5 +1,7 @@
 """`http://llm.cache/` through the proxy: is it well, and what has it done?"""
 
+from collections.abc import Coroutine
+
 import orjson
 from mitmproxy import http
 
@@ -22,14 +24,17 @@ class Control:
         self._history = history
         self._metrics = metrics
 
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         trail = trail_of(flow)
         if answered(flow) or (trail.route and not moved(flow, trail)):
-            return
+            return None  # without a coroutine: all the traffic comes by here
         if flow.request.pretty_host.lower() != CONTROL_HOST:
-            return
+            return None
         # first of all: a request to us must never go upstream, whatever fails below
         flow.response = _json(500, {"error": "the statistics could not be made; the log says why"})
+        return self._answer(flow)
+
+    async def _answer(self, flow: http.HTTPFlow) -> None:
         path = flow.request.path.partition("?")[0]
         if path not in CONTROL_PATHS:
             told = "there are /healthz, /metrics and /stats; nothing can be changed through the proxy"
