@@ -63,6 +63,9 @@ class World:
     async def find(self) -> Found | None:
         return await self._finder.find(FRESH.key, ABOUT, self._likeness)
 
+    def at_hand(self) -> Found | None:
+        return self._finder.at_hand(FRESH.key)
+
     def _likeness(self) -> tuple[str, bytes]:
         self.asked += 1
         return "group", b"shape"
@@ -167,3 +170,28 @@ async def test_a_record_of_another_version_is_a_miss_and_left_alone(world: World
     with pytest.raises(ForeignVersion):
         await world.find()
     assert (world.tally.corrupt, await world.has(tier)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read", "there"),
+    [(FRESH, True, True), (FRESH, False, False), (STALE, True, False), (None, False, False)],
+    ids=["read before", "not yet read", "stale", "not there"],
+)
+async def test_what_is_at_hand_was_read_before_and_is_fresh(
+    world: World, stored: Record | None, read: bool, there: bool
+) -> None:
+    if stored:
+        world.put("memory", stored)
+    if read:
+        await world.find()
+    before = world.tiers.memory.hits
+    found = world.at_hand()
+    assert (found == Found(FRESH, "memory")) == there and (found is None) != there
+    assert world.tiers.memory.hits == before + there
+
+
+async def test_what_has_been_purged_is_not_at_hand(world: World) -> None:
+    world.put("memory", FRESH)
+    await world.find()
+    world.purged_below = PURGED + 1
+    assert world.at_hand() is None

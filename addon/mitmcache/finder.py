@@ -46,6 +46,17 @@ class Finder:
         self._tally = tally
         self._valid = valid
 
+    def at_hand(self, key: str) -> Found | None:
+        """The record if it is in memory, has been read before, is fresh and not purged: asks nobody else."""
+        record = self._tiers.at_hand(key)
+        if not isinstance(record, Record) or not self._valid(key, record.about):
+            return None
+        found = Found(record, "memory")
+        if not _fresh(found):
+            return None
+        self._tiers.used(key)
+        return found
+
     async def find(self, key: str, about: About, likeness: Likeness) -> Found | None:
         """The first fresh record, else the first that is not, else None. What has been purged is not there.
 

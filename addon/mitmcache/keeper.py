@@ -113,7 +113,7 @@ class Keeper:
         self._budget = budget
         self._limit = limit
         self.in_memory = min(limit, LARGE) if stage else limit
-        self._pending: dict[str, _Pending] = {}
+        self.unsettled: dict[str, _Pending] = {}
         self._compressor = record.compressor()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mitmcache-keeper")
         self._desk = Desk(stage, budget, limit) if stage else None
@@ -134,13 +134,13 @@ class Keeper:
         if self.waiting >= MAX_WAITING:
             self._drop(candidate, Reason.QUEUE_FULL)
             return
-        pending = self._pending.setdefault(candidate.key, _Pending(asyncio.Event()))
+        pending = self.unsettled.setdefault(candidate.key, _Pending(asyncio.Event()))
         pending.offers += 1
         self._queue(self._large if self._desk and candidate.is_large else self._plain, candidate)
 
     async def settled(self, key: str, deadline: float) -> None:
         """Waits until what was offered under the key is stored or dropped, at most `deadline` seconds."""
-        if pending := self._pending.get(key):
+        if pending := self.unsettled.get(key):
             with suppress(TimeoutError):
                 await asyncio.wait_for(pending.settled.wait(), deadline)
 
@@ -193,10 +193,10 @@ class Keeper:
         else:
             self._tally.stored += 1
             self._let_go(candidate)
-        pending = self._pending[candidate.key]
+        pending = self.unsettled[candidate.key]
         pending.offers -= 1
         if not pending.offers:
-            del self._pending[candidate.key]
+            del self.unsettled[candidate.key]
             pending.settled.set()
 
     def _drop(self, candidate: Candidate, reason: Reason) -> None:

@@ -22,7 +22,8 @@ async def seen(asked: http.HTTPFlow, *hosts: str) -> Call | None:
     options.current = flows.with_hosts(options.current, *(user_host(host) for host in hosts))
     addon = Calls(options)
     addon.requestheaders(asked)
-    await addon.request(asked)
+    if decoding := addon.request(asked):
+        await decoding
     return trail_of(asked).call
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import re
+from collections.abc import Coroutine
 from contextlib import suppress
 from urllib.parse import unquote
 
@@ -38,32 +39,26 @@ class Calls:
         if trail.route is None and (_is_rpc(request) or length(request.headers) > MAX_BUFFERED):
             request.stream = True
 
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         trail = trail_of(flow)
         if answered(flow) or trail.route is None:
-            return
-        if flow.request.stream:
+            return None
+        request = flow.request
+        if request.stream:
             # the user's stream_large_bodies: it has gone upstream already, and nobody heard what it was
             trail.route = None
-            return
-        provider, dialect = trail.route
-        path, query = target(flow.request)
-        headers = lower(flow.request.headers)
+            return None
+        headers, raw = lower(request.headers), request.raw_content or b""
         coding = header(headers, "content-encoding")
-        body, unread = await _content(flow.request, coding, self._options.current.max_body)
-        trail.call = Call(
-            provider=provider,
-            dialect=dialect,
-            method=flow.request.method,
-            scheme=flow.request.scheme,
-            # a script may have sent the call elsewhere since its headers came
-            host=host_of(flow) if moved(flow, trail) else trail.host,
-            path=path,
-            query=query,
-            headers=headers,
-            body=body,
-            unread=unread,
-        )
+        if coding and raw:
+            return self._decoded(flow, trail, headers, raw, coding)
+        _note(flow, trail, headers, raw, None)
+        return None  # without a coroutine: mitmproxy then needs no task
+
+    async def _decoded(
+        self, flow: http.HTTPFlow, trail: Trail, headers: Headers, raw: bytes, coding: str
+    ) -> None:
+        _note(flow, trail, headers, *await _content(raw, coding, self._options.current.max_body))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         response = flow.response
@@ -72,6 +67,25 @@ class Calls:
         media_type = response.headers.get("content-type", "")
         if reader_for(media_type) or _is_rpc(response) or length(response.headers) > MAX_BUFFERED:
             response.stream = True
+
+
+def _note(flow: http.HTTPFlow, trail: Trail, headers: Headers, body: bytes, unread: Reason | None) -> None:
+    assert trail.route
+    provider, dialect = trail.route
+    path, query = target(flow.request)
+    trail.call = Call(
+        provider=provider,
+        dialect=dialect,
+        method=flow.request.method,
+        scheme=flow.request.scheme,
+        # a script may have sent the call elsewhere since its headers came
+        host=host_of(flow) if moved(flow, trail) else trail.host,
+        path=path,
+        query=query,
+        headers=headers,
+        body=body,
+        unread=unread,
+    )
 
 
 def proxy_user(flow: http.HTTPFlow) -> str:
@@ -156,11 +170,8 @@ def target(request: http.Request) -> tuple[str, str]:
     return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query
 
 
-async def _content(request: http.Request, coding: str, limit: int) -> tuple[bytes, Reason | None]:
+async def _content(raw: bytes, coding: str, limit: int) -> tuple[bytes, Reason | None]:
     """The body with its content-encoding undone; as sent, and why, where that cannot be done."""
-    raw = request.raw_content or b""
-    if not coding or not raw:
-        return raw, None
     try:
         with suppress(TooLarge):
             return decode(raw, coding, min(INLINE, limit)), None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
 
 from mitmproxy import http
@@ -15,9 +16,10 @@ from mitmcache.addons.samples import Samples
 from mitmcache.addons.storage import Storage
 from mitmcache.addons.trail import Trail, answered, trail_of
 from mitmcache.cache import body, directives, key, policy, rules, scope
+from mitmcache.cache.known import Known, KnownRequests, mark
 from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.policy import Bypass, Freshness, Mode, Serve
-from mitmcache.cache.record import ForeignVersion
+from mitmcache.cache.record import ForeignVersion, Record
 from mitmcache.cache.scope import Scope
 from mitmcache.cache.shape import Near
 from mitmcache.cache.status import Outcome, Word
@@ -53,17 +55,22 @@ class Lookup:
         self._tally = tally
         self._relayed = relayed
         self._samples = samples
+        self._known = KnownRequests()
 
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         trail = trail_of(flow)
         if answered(flow):
-            return
+            return None
         if trail.call is None:
             self._pass(flow, trail)
-            return
+        elif not self._again(flow, trail, trail.call):
+            return self._request(flow, trail, trail.call)
+        return None  # without a coroutine, for which mitmproxy would need a task
+
+    async def _request(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> None:
         try:
             answers.take_off(flow.request)
-            decision = await self._decide(flow, trail, trail.call)
+            decision = await self._decide(flow, trail, call)
             if isinstance(decision, Reason):
                 self._bypass(flow, trail, decision)
             else:
@@ -75,6 +82,26 @@ class Lookup:
             self._bypass(flow, trail, Reason.STORE_ERROR)
         trail.decided = time.time()
 
+    def _again(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> bool:
+        """Answers a request that was here before, to the byte. False: it has to be looked at."""
+        try:
+            trail.mark = mark(call, proxy_user(flow))
+            known = self._known.get(trail.mark, call, self._options.current)
+            if known is None or flow.is_replay or not (found := self._storage.at_hand(known.key)):
+                return False
+            trail.asked, trail.model, trail.lookup, trail.key = known
+            trail.tags = known.lookup.tags
+            outcome = self._outcome(trail, found.record)
+            if isinstance(outcome, Outcome) and isinstance(found.record, Record):
+                answers.take_off(flow.request)
+                response = answers.from_record(flow.request, found.record, outcome)
+                self._give(flow, trail, found, response, outcome)
+                trail.decided = time.time()
+                return True
+        except Exception:
+            logger.warning("mitmcache: what is known of a request could not be used", exc_info=True)
+        return False
+
     def _pass(self, flow: http.HTTPFlow, trail: Trail) -> None:
         """No inference call: none of our business, but that offline nothing goes to a provider."""
         settings = self._options.current
@@ -84,8 +111,7 @@ class Lookup:
             _answer(flow, trail, answers.gateway_timeout(dialect.name, outcome, message))
 
     async def _decide(self, flow: http.HTTPFlow, trail: Trail, call: Call) -> policy.Lookup | Reason:
-        settings = self._options.current
-        user = proxy_user(flow)
+        settings, user = self._options.current, proxy_user(flow)
         trail.asked = directives.parse(call.headers)
         trail.body = await _read_body(call)
         trail.model = call.dialect.model(call.path, trail.body.seen)
@@ -112,12 +138,13 @@ class Lookup:
         parts = key.ingredients(call, trail.body, owner, trail.asked.key)
         trail.likeness = self._storage.likeness(parts, trail.body)
         trail.key = await run_for(len(call.body), key.digest, parts)
+        if decision.read and decision.variants == 1 and not who.sigv4:
+            self._known.put(trail.mark, call, settings, Known(trail.asked, trail.model, decision, trail.key))
         return decision
 
     async def _look_up(self, flow: http.HTTPFlow, trail: Trail, decision: policy.Lookup) -> None:
         assert trail.call is not None and trail.likeness is not None
-        trail.lookup = decision
-        trail.tags = decision.tags
+        trail.lookup, trail.tags = decision, decision.tags
         # before anybody is asked: what is purged from now on is purged with this answer
         trail.generation = self._storage.generation()
         refused = self._options.current.mode is Mode.OFFLINE or trail.asked.only_if_cached
@@ -154,34 +181,50 @@ class Lookup:
 
     async def _serve(self, flow: http.HTTPFlow, trail: Trail, found: Found) -> str:
         """Answers with the record where it may be; else gives RFC 9211's word for why it is not."""
-        record, now = found.record, time.time()
-        if self._options.current.serve is Serve.EARLIER_RUNS and self._storage.run.has(
-            record.key, record.created
-        ):
+        record = found.record
+        outcome = self._outcome(trail, record)
+        if isinstance(outcome, str):
             found.close()
+            return outcome
+        response = None
+        if not isinstance(record, LargeRecord):
+            response = answers.from_record(flow.request, record, outcome)
+        elif not await self._relayed.serve(flow, record, outcome):
+            whole = await asyncio.to_thread(records.whole, record)
+            response = answers.from_record(flow.request, whole, outcome)
+        self._give(flow, trail, found, response, outcome)
+        return ""
+
+    def _outcome(self, trail: Trail, record: Record | LargeRecord) -> Outcome | str:
+        """Of a hit; else the word for why it is none. What is stale may still be of use to the trail."""
+        now, settings = time.time(), self._options.current
+        if settings.serve is Serve.EARLIER_RUNS and self._storage.run.has(record.key, record.created):
             trail.note = THIS_RUN
             return "miss"
         age = policy.age(record.created, record.expires, now)
-        fresh = policy.freshness(age, trail.asked)
-        if fresh is Freshness.STALE and self._options.current.mode is Mode.OFFLINE:
-            fresh = Freshness.SERVE_STALE
-        unusable = record.created > now + policy.CLOCK_SKEW
-        if unusable or fresh in (Freshness.STALE, Freshness.REQUEST):
-            if isinstance(record, LargeRecord):
-                record.close()
-            elif not unusable:
+        fresh = policy.freshness(age, trail.asked, offline=settings.mode is Mode.OFFLINE)
+        if record.created > now + policy.CLOCK_SKEW:
+            return "uri-miss"
+        if fresh in (Freshness.STALE, Freshness.REQUEST):
+            if not isinstance(record, LargeRecord):
                 trail.stale = record
-            return "uri-miss" if unusable else fresh.value
+            return fresh.value
         word: Word = "HIT" if fresh is Freshness.FRESH else "STALE"
-        outcome = Outcome(word, ttl=age.ttl, age=age.age, detail=trail.note)
-        if not isinstance(record, LargeRecord):
-            _answer(flow, trail, answers.from_record(flow.request, record, outcome))
-        elif not await self._relayed.serve(flow, record, outcome):
-            whole = await asyncio.to_thread(records.whole, record)
-            _answer(flow, trail, answers.from_record(flow.request, whole, outcome))
+        return Outcome(word, ttl=age.ttl, age=age.age, detail=trail.note)
+
+    def _give(
+        self,
+        flow: http.HTTPFlow,
+        trail: Trail,
+        found: Found,
+        response: http.Response | None,
+        outcome: Outcome,
+    ) -> None:
+        """With no response, the relay has one."""
+        if response:
+            _answer(flow, trail, response)
         self._tally.hits += 1
-        trail.tier, trail.created, trail.outcome = found.tier, record.created, outcome
-        return ""
+        trail.tier, trail.created, trail.outcome = found.tier, found.record.created, outcome
 
     def _bypass(self, flow: http.HTTPFlow, trail: Trail, reason: Reason) -> None:
         self._tally.bypassed[reason] += 1

@@ -85,6 +85,8 @@ class Samples:
 
     async def _stored(self, trail: Trail, about: About) -> Found | None:
         assert trail.likeness is not None
+        if found := self._storage.at_hand(trail.key):
+            return found
         return await self._storage.find(trail.key, about, trail.likeness)
 
     def _choose(self, trail: Trail, base: str, number: int) -> None:

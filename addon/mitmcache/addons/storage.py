@@ -88,6 +88,10 @@ class Storage:
         await self.keeper.settled(key, SETTLE)
         return await self._finder.find(key, about, lambda: (likeness.group, likeness.packed))
 
+    def at_hand(self, key: str) -> Found | None:
+        """The record under a key, where `find` would give that one of the memory's, fresh, and at once."""
+        return None if key in self.keeper.unsettled else self._finder.at_hand(key)
+
     async def nearest(
         self, likeness: Likeness, among: int, *, without: str = "", lately: bool = False
     ) -> Near | None:

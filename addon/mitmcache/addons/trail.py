@@ -27,11 +27,12 @@ class Trail:
     `call` once more by Anybody), `tap`, `keeps`, `unstored` and `outcome`'s last word by Capture, `making`
     and, of several variants, `key` and `note` by Samples, `event` by Journaling, the rest by Lookup.
 
-    `answer` is the response that we made ourselves, `tier` where its record came from. `generation` is the
-    newest purge that was known when the request began. `note` is told beside the outcome. `decided` is when
-    it was known whether the call goes upstream, `created` when the record was made that was served or is to
-    be kept: both in Unix seconds, 0 for not yet. What the tap hears is kept if it `keeps`. The `event` is
-    there once the call is over, and knows its usage and cost soon after.
+    `mark` stands for the request to the byte, "" for none. `answer` is the response that we made ourselves,
+    `tier` where its record came from. `generation` is the newest purge that was known when the request
+    began. `note` is told beside the outcome. `decided` is when it was known whether the call goes upstream,
+    `created` when the record was made that was served or is to be kept: both in Unix seconds, 0 for not yet.
+    What the tap hears is kept if it `keeps`. The `event` is there once the call is over, and knows its usage
+    and cost soon after.
     """
 
     route: tuple[Provider, Dialect] | None = None
@@ -40,6 +41,7 @@ class Trail:
     call: Call | None = None
     body: Body | None = None
     model: str = ""
+    mark: bytes = b""
     asked: Directives = NOTHING
     lookup: Lookup | None = None
     likeness: Likeness | None = None

@@ -116,15 +116,15 @@ def age(created: float, expires: float, now: float) -> Age:
     return Age(max(0.0, now - created), expires - now if expires else math.inf)
 
 
-def freshness(record: Age, asked: Directives) -> Freshness:
-    """RFC 9111 5.2.1, for a caller who asked to read the cache."""
+def freshness(record: Age, asked: Directives, *, offline: bool = False) -> Freshness:
+    """RFC 9111 5.2.1, for a caller who asked to read the cache. `offline`: a stale answer is all there is."""
     if asked.max_age is not None and record.age > asked.max_age:
         return Freshness.REQUEST
     if asked.min_fresh is not None and record.ttl < asked.min_fresh:
         return Freshness.REQUEST
     if record.ttl > 0:
         return Freshness.FRESH
-    if asked.max_stale is not None and -record.ttl <= asked.max_stale:
+    if offline or (asked.max_stale is not None and -record.ttl <= asked.max_stale):
         return Freshness.SERVE_STALE
     return Freshness.STALE
 

@@ -42,9 +42,13 @@ class MemoryStore:
         if blob is None:
             self.misses += 1
         else:
-            self.hits += 1
-            self._blobs.move_to_end(key)
+            self.use(key)
         return blob
+
+    def use(self, key: str) -> None:
+        """A hit of an entry that is here."""
+        self.hits += 1
+        self._blobs.move_to_end(key)
 
     def put(self, entry: Entry) -> bool:
         """False: the entry is too large to keep. What its key had before is gone all the same."""
@@ -74,8 +78,12 @@ class MemoryStore:
 
     def made_of(self, key: str, blob: bytes) -> object | None:
         """What was left by `remember`, if it is known and was made of that very blob."""
+        return self.made(key) if self._blobs.get(key) is blob else None
+
+    def made(self, key: str) -> object | None:
+        """What was made of the blob that is here now, if anything was."""
         found = self._made.get(key)
-        if found is None or self._blobs.get(key) is not blob:
+        if found is None:
             return None
         self._made.move_to_end(key)
         return found[0]

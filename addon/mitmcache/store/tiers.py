@@ -85,6 +85,16 @@ class Tiers:
                 return Found(blob, "bucket")
         return None
 
+    def at_hand(self, key: str) -> object | None:
+        """What was made of the blob that memory has (see MemoryStore). Whoever uses it says `used`."""
+        return self.memory.made(key)
+
+    def used(self, key: str) -> None:
+        """As a `find` that has found it in memory."""
+        self.memory.use(key)
+        if self._disk:
+            self._disk.touch(key)
+
     def fill(self, entry: Entry, tier: Tier) -> None:
         """Copies what was found in `tier` to the faster ones. What was put in the meantime is newer, and
         stays: memory has it."""
