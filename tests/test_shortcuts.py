@@ -1,13 +1,13 @@
 """mitmproxy's functions and what takes their place must not be told apart but by the clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mitmproxy import hooks, http
+from mitmproxy import hooks, http, optmanager
 from mitmproxy.net.http import url
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
@@ -64,6 +64,9 @@ def test_what_somebody_has_put_over_one_stays(monkeypatch: pytest.MonkeyPatch) -
         (http.MessageData, "__post_init__"),
         (hooks.Hook, "args"),
         (http.Headers, "get_all"),
+        (http.Headers, "get"),
+        (http.Headers, "__contains__"),
+        (optmanager._Option, "current"),
         (url, "parse_authority"),
         (ConnectionHandler, "server_event"),
         (ConnectionHandler, "hook_task"),
@@ -205,6 +208,7 @@ def test_a_header_has_the_same_values(
         return (
             outcome(headers.get_all, name),
             outcome(headers.get, name),
+            outcome(headers.get, name, b"nothing"),
             outcome(lambda: headers[name]),
             outcome(lambda: name in headers),
         )
@@ -215,3 +219,35 @@ def test_a_header_has_the_same_values(
         assert values() == expected
     finally:
         shortcuts.uninstall()
+
+
+OPTIONS = st.one_of(
+    st.tuples(st.just(str), st.text(max_size=3), st.one_of(st.none(), st.text(max_size=3))),
+    st.tuples(st.just(int | None), st.one_of(st.none(), st.integers()), st.one_of(st.none(), st.integers())),
+    st.tuples(st.just(Sequence[str]), st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3))),
+)
+
+
+@given(OPTIONS, st.booleans())
+def test_an_option_has_the_same_value_and_nobody_can_change_it(option: Any, given: bool) -> None:
+    kind, default, value = option
+    made = optmanager._Option("name", kind, default, "", None)
+    if given and value is not None:
+        made.set(value)
+    expected = made.current()
+    shortcuts.install()
+    try:
+        assert made.current() == expected and type(made.current()) is type(expected)
+        if isinstance(expected, list):
+            made.current().append("more")
+            assert made.current() == expected
+    finally:
+        shortcuts.uninstall()
+
+
+def test_what_a_base_has_is_the_bases_again() -> None:
+    own = dict(vars(http.Headers))
+    shortcuts.install()
+    assert "get" in vars(http.Headers)
+    shortcuts.uninstall()
+    assert dict(vars(http.Headers)) == own

@@ -37,7 +37,15 @@ def verify(known: Mapping[str, str]) -> None:
 def digest(name: str) -> str:
     """Of the source, so that it is the same on every Python; "" where there is none."""
     try:
-        source = inspect.getsource(attrgetter(name)(mitmproxy))
-    except (AttributeError, OSError, TypeError):
+        return digest_of(attrgetter(name)(mitmproxy))
+    except AttributeError:
+        return ""
+
+
+def digest_of(thing: Any) -> str:
+    """As `digest`."""
+    try:
+        source = inspect.getsource(thing)
+    except (OSError, TypeError):
         return ""
     return sha256(source.encode()).hexdigest()[:16]

@@ -3,17 +3,19 @@
 What takes the place of its functions does what those do, in the whole process.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import lru_cache, wraps
 from typing import Any
 
-from mitmproxy import hooks, http
+from mitmproxy import hooks, http, optmanager
 from mitmproxy.net.http import url
 
 from mitmcache import pieces, serving
-from mitmcache.internals import Function, Shortcut, verify
+from mitmcache.internals import Function, Shortcut, digest_of, verify
 
 REMEMBERED = 1024
+UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 
 def quick_check(original: Function) -> Function:
@@ -67,6 +69,40 @@ def quick_values(original: Function) -> Function:
     return values
 
 
+def quick_get(original: Function) -> Function:
+    """A header's value, without an error raised and caught for each header that is not there."""
+
+    @wraps(original)
+    def get(self: http.Headers, key: str | bytes, default: Any = None) -> Any:
+        if type(self) is not http.Headers:
+            return original(self, key, default)
+        found = self.get_all(key)
+        return self._reduce_values(found) if found else default
+
+    return get
+
+
+def quick_contains(original: Function) -> Function:
+    @wraps(original)
+    def contains(self: http.Headers, key: object) -> bool:
+        if type(self) is not http.Headers:
+            return bool(original(self, key))
+        return bool(self.get_all(key))  # type: ignore[arg-type]
+
+    return contains
+
+
+def quick_current(original: Function) -> Function:
+    """An option's value. What cannot be changed need not be copied, twice."""
+
+    @wraps(original)
+    def current(self: optmanager._Option) -> Any:
+        value = self._default if self.value is optmanager.unset else self.value
+        return value if type(value) in UNCHANGING else original(self)
+
+    return current
+
+
 SHORTCUTS = (
     Shortcut(
         http.MessageData,
@@ -95,6 +131,29 @@ SHORTCUTS = (
         },
     ),
     Shortcut(
+        http.Headers,
+        "get",
+        quick_get,
+        # whole modules are looked at faster than a class in them
+        {
+            "http": "f8ff6ff9e8f095ec",
+            "coretypes.multidict": "d8cf7fdc1896241c",
+            "http.Headers.get": digest_of(Mapping.get),
+        },
+    ),
+    Shortcut(
+        http.Headers,
+        "__contains__",
+        quick_contains,
+        {"http.Headers.__contains__": digest_of(Mapping.__contains__)},
+    ),
+    Shortcut(
+        optmanager._Option,
+        "current",
+        quick_current,
+        {"optmanager": "673343bb13fcce1c", "optmanager._Option.current": "6859c2d9c826806e"},
+    ),
+    Shortcut(
         url,
         "parse_authority",
         lru_cache(REMEMBERED),
@@ -104,7 +163,7 @@ SHORTCUTS = (
     *pieces.SHORTCUTS,
 )
 
-_originals: list[tuple[Shortcut, Function, Function]] = []
+_originals: list[tuple[Shortcut, Function | None, Function]] = []
 
 
 def install() -> None:
@@ -112,19 +171,23 @@ def install() -> None:
     if _originals:
         return
     # there is no type check under `python -O`
-    present = [shortcut for shortcut in SHORTCUTS if shortcut.name in vars(shortcut.owner)]
+    present = [shortcut for shortcut in SHORTCUTS if hasattr(shortcut.owner, shortcut.name)]
     for shortcut in present:
         verify(shortcut.relies_on)
     for shortcut in present:
-        original = getattr(shortcut.owner, shortcut.name)
-        made = shortcut.make(original)
+        own = vars(shortcut.owner).get(shortcut.name)
+        made = shortcut.make(getattr(shortcut.owner, shortcut.name))
         setattr(shortcut.owner, shortcut.name, made)
-        _originals.append((shortcut, original, made))
+        _originals.append((shortcut, own, made))
 
 
 def uninstall() -> None:
     while _originals:
-        shortcut, original, made = _originals.pop()
+        shortcut, own, made = _originals.pop()
         # what somebody else has put over ours stays
-        if getattr(shortcut.owner, shortcut.name) is made:
-            setattr(shortcut.owner, shortcut.name, original)
+        if getattr(shortcut.owner, shortcut.name) is not made:
+            continue
+        if own:
+            setattr(shortcut.owner, shortcut.name, own)
+        else:  # it is a base's
+            delattr(shortcut.owner, shortcut.name)

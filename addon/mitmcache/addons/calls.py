@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import unquote
 
 from mitmproxy import http
@@ -20,6 +21,8 @@ from mitmcache.wire.forms import reader_for
 
 _SLASHES = re.compile("/{2,}")
 _SCHEME_PORTS = {"http": 80, "https": 443}
+PATHS = 128
+"""Paths that are remembered: nearly all calls have the same few, and none is longer than mitmproxy takes."""
 MAX_BUFFERED = 1 << 20
 """A larger body that is none of our business is not collected before it is sent on."""
 
@@ -167,7 +170,12 @@ def _is_address(host: str) -> bool:
 def target(request: http.Request) -> tuple[str, str]:
     """Percent-decoded path with repeated slashes collapsed, and the query as sent."""
     path, _, query = request.path.partition("?")
-    return _SLASHES.sub("/", unquote(path, errors="surrogateescape")), query
+    return _plain(path), query
+
+
+@lru_cache(PATHS)
+def _plain(path: str) -> str:
+    return _SLASHES.sub("/", unquote(path, errors="surrogateescape"))
 
 
 async def _content(raw: bytes, coding: str, limit: int) -> tuple[bytes, Reason | None]:

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from functools import lru_cache
 from typing import Literal
 
 from mitmcache.cache.record import Record
@@ -22,6 +23,9 @@ KEPT_HEADERS = frozenset(
 KEPT_PREFIX = "x-amzn-bedrock-"
 """Bedrock tells usage in headers alone."""
 
+KINDS = 64
+"""Values of Accept-Encoding that are remembered: a client always sends the same."""
+
 GZIPPED: Headers = (("content-encoding", "gzip"),)
 
 _REFUSED = re.compile(r"q\s*=\s*0(?:\.0*)?")
@@ -41,6 +45,7 @@ def body_for(record: Record, accept_encoding: str) -> tuple[bytes, Headers]:
     return record.body, ()
 
 
+@lru_cache(KINDS)
 def coding_for(accept_encoding: str) -> Literal["", "gzip"]:
     """As it is, unless the caller refuses that and takes gzip."""
     takes = _takes(accept_encoding)
