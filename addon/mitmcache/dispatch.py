@@ -5,11 +5,11 @@ manager of its own. Here the tree is walked once, and kept as a list until it ch
 each addon is asked for its handler when its turn comes, so that a hook that is added, replaced or taken away
 counts at once.
 
-Whether the tree is still the one that was walked is looked up at the start of each event, and known whenever
-an addon is registered or removed; an event in whose middle that happens goes on as mitmproxy would have gone
-on. Two changes are seen later than by mitmproxy. Where an addon had no `addons` and gets some, it is when an
-addon is registered or removed next. Where a list of addons is changed in the middle of an event, and the
-manager is not told, it is at the next event.
+Whether the tree is still the one that was walked is looked up at the start of each event, of which the update
+that follows at once is part, and known whenever an addon is registered or removed; an event in whose middle
+that happens goes on as mitmproxy would have gone on. Two changes are seen later than by mitmproxy. Where an
+addon had no `addons` and gets some, it is when an addon is registered or removed next. Where a list of addons
+is changed in the middle of an event, and the manager is not told, it is at the next event.
 """
 
 import inspect
@@ -99,13 +99,15 @@ class Dispatch:
 
     async def _and_update(self, rest: Coroutine[Any, Any, None], message: object) -> None:
         await rest
+        self._present()
         if update := self._update(message):
             await update
 
     def _update(self, message: object) -> Coroutine[Any, Any, None] | None:
         if not isinstance(message, flow.Flow):
             return None
-        if tree := self._present():
+        # looked up a moment ago, when the event began
+        if tree := self._tree or self._present():
             # most often nobody wants to know, and then there need be no event
             return _started(self._calls(tree, "update", [[message]], None))
         return self._begin(hooks.UpdateHook([message]))

@@ -8,7 +8,8 @@ from dataclasses import fields
 from functools import lru_cache, wraps
 from typing import Any
 
-from mitmproxy import hooks, http, optmanager
+from mitmproxy import ctx, hooks, http, optmanager
+from mitmproxy.addons import onboarding
 from mitmproxy.net.http import url
 
 from mitmcache import pieces, serving
@@ -103,6 +104,16 @@ def quick_current(original: Function) -> Function:
     return current
 
 
+def quick_onboarding(original: Function) -> Function:
+    """mitmproxy's page for its CA, which looks at every request: a coroutine only for what it answers."""
+
+    @wraps(original)
+    def request(self: onboarding.Onboarding, f: http.HTTPFlow) -> Any:
+        return original(self, f) if ctx.options.onboarding and self.should_serve(f) else None
+
+    return request
+
+
 SHORTCUTS = (
     Shortcut(
         http.MessageData,
@@ -152,6 +163,16 @@ SHORTCUTS = (
         "current",
         quick_current,
         {"optmanager": "673343bb13fcce1c", "optmanager._Option.current": "6859c2d9c826806e"},
+    ),
+    Shortcut(
+        onboarding.Onboarding,
+        "request",
+        quick_onboarding,
+        {
+            "addons.onboarding.Onboarding.request": "f6e48a4764c85df0",
+            "addons.asgiapp.ASGIApp.request": "602d253086c75a35",
+            "addons.asgiapp.ASGIApp.should_serve": "4f7a8f8411d51f35",
+        },
     ),
     Shortcut(
         url,
