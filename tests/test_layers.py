@@ -127,6 +127,7 @@ def test_only_the_addons_know_mitmproxy() -> None:
     knowing = {layer(module) for module in MODULES if any(within(n, {"mitmproxy"}) for n in imports(module))}
     assert knowing - {"demo", "launch"} == {
         "addons",
+        "contexts",
         "dispatch",
         "hooking",
         "internals",

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import hooks, http, optmanager
 from mitmproxy.addons import onboarding
+from mitmproxy.connection import Connection
 from mitmproxy.net.http import url
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
@@ -70,6 +72,8 @@ def test_what_somebody_has_put_over_one_stays(monkeypatch: pytest.MonkeyPatch) -
         (optmanager._Option, "current"),
         (onboarding.Onboarding, "request"),
         (url, "parse_authority"),
+        (Context, "fork"),
+        (Connection, "__eq__"),
         (ConnectionHandler, "server_event"),
         (ConnectionHandler, "hook_task"),
         (ProxyConnectionHandler, "handle_hook"),

@@ -12,7 +12,7 @@ from mitmproxy import ctx, hooks, http, optmanager
 from mitmproxy.addons import onboarding
 from mitmproxy.net.http import url
 
-from mitmcache import pieces, serving
+from mitmcache import contexts, pieces, serving
 from mitmcache.internals import Function, Shortcut, digest_of, verify
 
 REMEMBERED = 1024
@@ -180,6 +180,7 @@ SHORTCUTS = (
         lru_cache(REMEMBERED),
         {"net.http.url.parse_authority": "d8338265c05d8491", "net.check.is_valid_host": "76efad3bee98e9b5"},
     ),
+    *contexts.SHORTCUTS,
     *serving.SHORTCUTS,
     *pieces.SHORTCUTS,
 )
