@@ -141,6 +141,25 @@ async def test_handlers_do_not_see_errors_of_others(
     assert seen == [None, None]
 
 
+async def test_an_error_of_one_that_was_waited_for_is_told_the_same(
+    addons: AddonManager, heard: list[str], log: Logged
+) -> None:
+    async def hello(word: object) -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    waiting = Named("waiting")
+    waiting.hello = hello  # type: ignore[attr-defined]
+    addons.add(waiting, Doer("b", heard, raising(KeyError())))
+    await addons.trigger_event(HELLO)
+    told = [record.exc_info for record in log.records if record.exc_info]
+    assert [[frame.name for frame in extract_tb(trace)] for _, _, trace in told] == [
+        ["hello"],
+        ["hello", "action"],
+    ]
+    assert [error.__context__ for _, error, _ in told if error] == [None, None]
+
+
 @pytest.mark.parametrize(
     "error", [exceptions.OptionsError("bad"), asyncio.CancelledError(), KeyboardInterrupt()]
 )

@@ -1,10 +1,13 @@
 """Addons come and go between two events. Each passes with mitmproxy's own dispatch too."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from mitmproxy.addonmanager import AddonManager
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
+from mitmproxy.test import tflow
 
 from managing import HelloHook, Named, Teller, Waiter, added, given, manager, nested
 from mitmcache.dispatch import Dispatch
@@ -138,3 +141,19 @@ async def test_addons_from_a_property_are_those_of_now(addons: AddonManager, hea
         owner.now = now
         await addons.trigger_event(HELLO)
     assert heard == ["a", "last", "b", "last", "last", "last", "c", "last"]
+
+
+async def test_an_update_after_a_wait_is_told_to_who_has_come_meanwhile(
+    addons: AddonManager, heard: list[str]
+) -> None:
+    late, parent, flow = Named("late"), Named("parent", []), tflow.tflow()
+    late.update = lambda flows: heard.append("update")  # type: ignore[attr-defined]
+
+    async def request(got: object) -> None:
+        await asyncio.sleep(0)
+        parent.addons.append(late)  # and nobody is told
+
+    parent.request = request  # type: ignore[attr-defined]
+    addons.add(parent)
+    await addons.handle_lifecycle(HttpRequestHook(flow))
+    assert heard == ["update"]

@@ -13,6 +13,7 @@ from addons.listening import listening
 from exchanges import bedrock
 from exchanges.openai import CHAT, HOST
 from made import JSON
+from mitmcache.addons import listeners
 from mitmcache.cache.directives import CONTROL_HEADERS
 from mitmcache.providers.base import Json
 
@@ -118,3 +119,13 @@ async def test_a_signed_call_is_cached_where_its_caller_is_known(
                 asked.metadata["proxyauth"] = (user, "secret")
             assert word(await rig.call(asked, reply_of(exchange))) == expected
             await rig.stored()
+
+
+async def test_what_a_signature_asks_for_is_not_known_once_others_can_reach_the_proxy(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange = bedrock.CONVERSE.bearing(authorization=SIGNED)
+    async with listening(rig, "127.0.0.1"):
+        assert await rig.repeat(exchange, 3) == ["MISS", "HIT", "HIT"]
+        monkeypatch.setattr(listeners, "on_loopback", lambda: False)
+        assert await rig.repeat(exchange, 1) == ["BYPASS"]
