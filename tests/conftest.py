@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from e2e import certs
 from e2e.certs import Certificates
@@ -11,6 +12,10 @@ from s3.faults import FaultProxy
 from s3.server import S3Server
 
 pytest_plugins = ["pytester"]
+
+# how long an example takes tells how busy the machine is
+settings.register_profile("patient")
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -227,7 +227,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(trees, steps)
 def test_nobody_can_tell_the_two_apart(trees: list[Spec], steps: list[tuple[str, Any]]) -> None:
     logging.getLogger("mitmproxy.command").disabled = True

@@ -210,9 +210,7 @@ def test_any_other_change_is_another_call() -> None:
 
 
 @needs_corpus
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_any_other_change_that_can_be_thought_of_is_another_call(data: st.DataObject) -> None:
     asked = data.draw(st.sampled_from(documents()))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import optmanager
 from mitmproxy.addons import onboarding
@@ -27,7 +27,6 @@ OPTIONS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(OPTIONS, st.booleans())
 def test_an_option_has_the_same_value_and_nobody_can_change_it(option: Any, given: bool) -> None:
     kind, default, value = option

@@ -67,7 +67,9 @@ async def test_another_path_that_the_gateway_has_not_taken_is_told_which_there_a
 ) -> None:
     """A script has sent the request here after its headers."""
     asked = flow("GET", f"http://llm.cache{path}", b"")
-    await rig.get(Control).request(asked)
+    answering = rig.get(Control).request(asked)
+    assert answering
+    await answering
     assert asked.response and asked.response.status_code == 404
     assert b"/healthz" in (asked.response.content or b"")
 

@@ -15,7 +15,7 @@ VALUES = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")))
 @pytest.mark.parametrize(
     "shell", [name for name in ("bash", "sh", "zsh", "fish", "pwsh") if shutil.which(name)]
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(value="/a b/it's $HOME `x` \"q\" \\' \\")
 @given(value=VALUES)
 def test_a_shell_that_reads_it_has_the_very_value(shell: str, value: str) -> None:

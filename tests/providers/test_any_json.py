@@ -50,7 +50,7 @@ def data(document: Json) -> bytes:
     return json.dumps(document).encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(document=documents | objects)
 def test_any_request_is_read_and_pruned_once_for_all(document: Json) -> None:
     for dialect in DIALECTS:
@@ -65,7 +65,7 @@ def test_any_request_is_read_and_pruned_once_for_all(document: Json) -> None:
             assert data(body) == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(document=documents | objects)
 def test_any_reply_is_judged_and_left_as_it_is(document: Json) -> None:
     before = data(document)
@@ -85,7 +85,7 @@ events_of_any_kind = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(events=st.lists(events_of_any_kind, max_size=6), clean_end=st.booleans())
 def test_any_stream_is_heard(events: list[Event], clean_end: bool) -> None:
     for dialect in DIALECTS:

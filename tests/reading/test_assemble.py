@@ -188,7 +188,7 @@ def test_a_stream_that_was_cut_is_what_came() -> None:
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"city":'
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(spoilt())
 def test_rubbish_in_a_stream_never_raises(given: Spoilt) -> None:
     document = assembled(given.dialect, given.events)

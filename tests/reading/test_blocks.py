@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jsonforms import DOCUMENTS
 from mitmcache.providers.base import Json
@@ -99,7 +99,6 @@ def test_reasoning_is_marked_once() -> None:
     assert thought([{"type": "reasoning_text", "text": "a"}, "b"]) == "[reasoning] a\nb"
 
 
-@settings(deadline=None)
 @given(DOCUMENTS)
 def test_any_json_is_text(content: Json) -> None:
     assert all(isinstance(text, str) for text in blocks(content))

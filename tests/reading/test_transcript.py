@@ -107,7 +107,7 @@ def test_no_transcript_is_longer_than_its_limit(sizes: list[tuple[str, int]]) ->
     assert len(written([Turn(who, ("a " * (size // 2),)) for who, size in sizes])) <= LIMIT
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(exchanges.ALL), st.data())
 def test_a_reply_may_stop_anywhere(exchange: Exchange, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(exchange.answer)))

@@ -223,7 +223,7 @@ def test_a_reply_is_what_was_said(name: str) -> None:
     assert stopped == finish
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(spoilt())
 def test_rubbish_in_a_reply_never_raises(given: Spoilt) -> None:
     for _, document in given.events:

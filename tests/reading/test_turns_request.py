@@ -140,7 +140,7 @@ def test_an_items_type_says_whose_it_is(value: Json, who: str) -> None:
     assert item(value).who == who
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(spoilt())
 def test_rubbish_in_a_request_never_raises(given: Spoilt) -> None:
     assert all(turn.says for turn in asked(given.dialect, given.request))

@@ -141,7 +141,7 @@ def test_an_unknown_dialect_tells_nothing() -> None:
     assert usage("made.chat", JSON, dump({"usage": {"prompt_tokens": 4}})) is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(spoilt())
 def test_rubbish_in_an_answer_never_raises_and_never_becomes_a_number(given: Spoilt) -> None:
     told = used(given.dialect, (), given.events)

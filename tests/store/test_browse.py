@@ -65,7 +65,7 @@ SELECTIONS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(ABOUTS, max_size=15),
     st.lists(SELECTIONS, min_size=8, max_size=8),

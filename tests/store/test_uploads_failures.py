@@ -227,7 +227,7 @@ def behave(it: Bench, state: str) -> None:
 
 
 @given(PERIODS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @virtual
 async def test_after_any_failures_all_that_is_valid_has_arrived_and_is_clean(
     periods: list[tuple[str, list[Change], float]],
