@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mitmcache.store import schema, writer
+from mitmcache.store.absent import Absent
 from mitmcache.store.blobs import INLINE_BYTES, Blobs
 from mitmcache.store.commit import Committer, Done
 from mitmcache.store.errands import Errands
@@ -142,7 +143,8 @@ async def test_uses_are_noted_even_when_the_store_is_closed_at_once(
     pending.touch(key("a"), clock.time + 5)
     pending.close()
     upkeep = Upkeep(db, blobs, pending, 1_000_000, clock)
-    last = writer.Writer(tmp_path, db, pending, errands, Committer(db, blobs, "", 0), upkeep)
+    committer = Committer(db, blobs, "", 0)
+    last = writer.Writer(tmp_path, db, pending, errands, committer, upkeep, Absent(pending.wake))
     last.start()
     assert await last.ended(10)
     assert query(tmp_path, "SELECT used FROM entries") == [(clock.time + 5,)]

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mitmcache.store import rows, schema
+from mitmcache.store.absent import Absent
 from mitmcache.store.base import Blob, Entry, Staged, StoreError
 from mitmcache.store.blobs import Blobs
 from mitmcache.store.commit import Committer
@@ -72,6 +73,7 @@ class DiskStore(Ledger):
         self._writer: Writer | None = None
         self._secret = b""
         self._queue_full = 0
+        self._absent = Absent(pending.wake)
 
     def open(self) -> None:
         """Blocks: for the start, before anything is served.
@@ -84,6 +86,7 @@ class DiskStore(Ledger):
             try:
                 self._blobs.create()
                 self._writer = self._make_writer(db)
+                self._absent.open(db)
             except BaseException:
                 db.close()
                 raise
@@ -107,6 +110,8 @@ class DiskStore(Ledger):
 
     async def get(self, key: str) -> Blob | None:
         """Sets no deadline of its own: see Tiers."""
+        if not self._closed and self._absent.is_absent(key):
+            return None
         change = self._pending.find(key)
         if change and change.entry is None:
             return None
@@ -126,6 +131,7 @@ class DiskStore(Ledger):
         """False also for an entry that is too large to keep. A copy is dropped, which is no failure, where
         there is one as young already, or one that is still to be uploaded."""
         if (len(entry.blob) + len(entry.shape) + ROW_OVERHEAD) * LARGEST_SHARE <= self.max_bytes:
+            self._absent.add(entry.key)
             if self._writer and self._pending.add(entry.key, entry, self._now()):
                 self._lately.put(entry)
                 return True
@@ -201,13 +207,15 @@ class DiskStore(Ledger):
         end = clock() + deadline
         await self._readers.close(deadline / 2)
         self._pending.close()
-        if not await self._writer.ended(end - clock()):
+        ended = await self._writer.ended(end - clock())
+        self._absent.close(connected=self._readers.busy or not ended)
+        if not ended:
             logger.warning("the cache in %s: not all was written in time", self._folder)
 
     def _make_writer(self, db: sqlite3.Connection) -> Writer:
         committer = Committer(db, self._blobs, self._destination, self._spool_bytes)
         upkeep = Upkeep(db, self._blobs, self._pending, self.max_bytes, self._now)
-        writer = Writer(self._folder, db, self._pending, self._errands, committer, upkeep)
+        writer = Writer(self._folder, db, self._pending, self._errands, committer, upkeep, self._absent)
         writer.on_dirty = self._tell
         return writer
 

@@ -84,6 +84,11 @@ class Readers:
         while self._idle:
             self._idle.pop().close()
 
+    @property
+    def busy(self) -> bool:
+        """A read has not ended yet, in `close` or after it."""
+        return bool(self._running)
+
     def _start(self) -> None:
         # daemons: a disk that hangs must not keep the proxy from ending
         thread = threading.Thread(target=self._work, name=f"mitmcache-reader_{self._threads}", daemon=True)

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from mitmcache.store import rows
+from mitmcache.store.absent import Absent
 from mitmcache.store.commit import Committer, Done
 from mitmcache.store.errands import Errands
 from mitmcache.store.pending import Change, Pending
@@ -38,6 +39,7 @@ class Writer:
         errands: Errands,
         committer: Committer,
         upkeep: Upkeep,
+        absent: Absent,
     ) -> None:
         self.totals = rows.totals(db)
         self.spooled = rows.spooled(db)
@@ -51,6 +53,7 @@ class Writer:
         self._errands = errands
         self._committer = committer
         self._upkeep = upkeep
+        self._absent = absent
         self._episodes: dict[str, float] = {}
         self._ended: Future[None] = Future()
         # a daemon: a disk that hangs must not keep the proxy from ending
@@ -89,6 +92,7 @@ class Writer:
                 self._pending.done()
                 self._run_errands()
                 idle = 0.0 if self._keep_up() else IDLE_SECONDS
+                idle = min(idle, self._absent.step(self._db))
                 self._pending.settle()
         finally:
             self._errands.close()
