@@ -101,7 +101,7 @@ class Absent:
         except (OSError, ValueError, sqlite3.Error):
             self._seen, self._version = b"", None  # all is read again
             return RETRY_SECONDS
-        if not wait:
+        if wait == math.inf:
             self._seen = seen
             return math.inf if seen else PAUSE
         return wait
@@ -113,7 +113,7 @@ class Absent:
             self._wake()
 
     def _catch_up(self, db: sqlite3.Connection) -> float:
-        """0: all that `db` sees is in the filter. Else the seconds until the next slice."""
+        """Seconds until the next slice; infinite: all that `db` sees is in the filter."""
         self._look(db)
         now = self._clock()
         if self._loaded_to is not None or self._behind:
@@ -127,7 +127,7 @@ class Absent:
             self._next_at = self._clock() + PAUSE
             return PAUSE
         self._newest = _newest(db)
-        return 0
+        return math.inf
 
     def _look(self, db: sqlite3.Connection) -> None:
         """`data_version` changes where another connection has committed. What it has inserted has a higher
