@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mitmcache.store import absent, walhead
 from mitmcache.store.disk import DiskStore
+from store.filtering import Process, Start
 from store.helpers import Clock, OpenDisk, Tmpfs
 
 
@@ -44,3 +46,24 @@ def tmpfs(tmp_path: Path) -> Iterator[Tmpfs]:
         pytest.skip(f"mounting a tmpfs is not allowed here: {error.stderr.decode().strip()}")
     yield made
     made.unmount()
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absent, "PAUSE", 0.0)
+    monkeypatch.setattr(absent, "SLICE", 3)
+
+
+@pytest.fixture
+def started(tmp_path: Path, small_slices: None) -> Iterator[Start]:
+    """Starts processes in `tmp_path`, and closes them after the test."""
+    made: list[Process] = []
+
+    def start(**more: Any) -> Process:
+        made.append(Process(tmp_path, **more))
+        return made[-1]
+
+    yield start
+    for process in made:
+        process.close()
+    assert not walhead._shared

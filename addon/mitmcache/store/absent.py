@@ -99,7 +99,7 @@ class Absent:
             with _snapshot(db):
                 wait = self._catch_up(db)
         except (OSError, ValueError, sqlite3.Error):
-            self._seen, self._version = b"", None  # all is read again
+            self._seen = b""
             return RETRY_SECONDS
         if wait == math.inf:
             self._seen = seen

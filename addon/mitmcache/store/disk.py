@@ -110,7 +110,7 @@ class DiskStore(Ledger):
 
     async def get(self, key: str) -> Blob | None:
         """Sets no deadline of its own: see Tiers."""
-        if not self._closed and self._absent.is_absent(key):
+        if self._absent.is_absent(key):
             return None
         change = self._pending.find(key)
         if change and change.entry is None:
