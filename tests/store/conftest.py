@@ -52,6 +52,7 @@ def tmpfs(tmp_path: Path) -> Iterator[Tmpfs]:
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(absent, "PAUSE", 0.0)
     monkeypatch.setattr(absent, "SLICE", 3)
+    monkeypatch.setattr(absent, "KNOWN", 2)
 
 
 @pytest.fixture

@@ -123,6 +123,9 @@ def test_slices_are_apart_and_so_are_loadings(started: Start, monkeypatch: pytes
     now += 1.0
     assert process.step() == math.inf
     other.delete_newest()
+    assert process.step() == math.inf  # the one before it has stayed
+    for _ in range(absent.KNOWN):
+        other.delete_newest()
     assert process.step() == 2 * absent.REST
     now += 2 * absent.REST
     assert process.step() == 1.0

@@ -22,6 +22,8 @@ _MASK = (1 << BITS) - 1
 SLICE = 500
 PAUSE = 0.01
 """Seconds between two slices."""
+KNOWN = 16
+"""Of the newest rows: one of them has to stay."""
 REST = 10
 """After loading, so many times as long as it took until the next."""
 WAKE_SECONDS = 0.25
@@ -53,8 +55,8 @@ class Absent:
         # the writer's
         self._version: int | None = None
         self._loaded_to: str | None = None
-        self._newest: _Row | None = None
-        self._behind = False
+        self._newest: list[_Row] = []
+        self._follow_from: int | None = None
         self._began = self._next_at = self._rest_until = 0.0
 
     def open(self, db: sqlite3.Connection) -> None:
@@ -116,32 +118,34 @@ class Absent:
         """Seconds until the next slice; infinite: all that `db` sees is in the filter."""
         self._look(db)
         now = self._clock()
-        if self._loaded_to is not None or self._behind:
+        if self._is_behind:
             if now < self._next_at:
                 return self._next_at - now
             if self._loaded_to is not None:
                 self._load(db, self._loaded_to)
-            else:
-                self._follow(db)
-        if self._loaded_to is not None or self._behind:
+            elif self._follow_from is not None:
+                self._follow(db, self._follow_from)
+        if self._is_behind:
             self._next_at = self._clock() + PAUSE
             return PAUSE
         self._newest = _newest(db)
         return math.inf
 
+    @property
+    def _is_behind(self) -> bool:
+        return self._loaded_to is not None or self._follow_from is not None
+
     def _look(self, db: sqlite3.Connection) -> None:
-        """`data_version` changes where another connection has committed. What it has inserted has a higher
-        rowid than the newest row of before, as long as that is there. If it is not, all are read again."""
+        """`data_version` changes where another connection has committed. What it has inserted since has a
+        higher rowid than any row that has been there all the time. If we know of none, all are read again."""
         version = db.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return
-        if self._version is None or not _is_there(db, self._newest):
+        self._follow_from = None if self._version is None else _last_that_stayed(db, self._newest)
+        if self._follow_from is None:
             self._began = self._next_at = max(self._clock(), self._rest_until)
             self._newest = _newest(db)
             self._loaded_to = ""
-            self._behind = False
-        else:
-            self._behind = True
         self._version = version
 
     def _load(self, db: sqlite3.Connection, after: str) -> None:
@@ -156,14 +160,15 @@ class Absent:
         now = self._clock()
         self._rest_until = now + REST * (now - self._began)
 
-    def _follow(self, db: sqlite3.Connection) -> None:
+    def _follow(self, db: sqlite3.Connection, after: int) -> None:
         query = "SELECT rowid, key, version FROM entries WHERE rowid > ? ORDER BY rowid LIMIT ?"
-        found = [_Row(*row) for row in db.execute(query, (self._newest.rowid if self._newest else 0, SLICE))]
+        found = [_Row(*row) for row in db.execute(query, (after, SLICE))]
         self._add(row.key for row in found)
         if len(found) == SLICE:
-            self._newest = found[-1]
+            self._newest = found[: -KNOWN - 1 : -1]
+            self._follow_from = found[-1].rowid
         else:
-            self._behind = False
+            self._follow_from = None
 
     def _add(self, keys: Iterable[str]) -> None:
         bits = self._bits
@@ -184,14 +189,13 @@ def _snapshot(db: sqlite3.Connection) -> Iterator[None]:
         db.execute("ROLLBACK")
 
 
-def _newest(db: sqlite3.Connection) -> _Row | None:
-    row = db.execute("SELECT rowid, key, version FROM entries ORDER BY rowid DESC LIMIT 1").fetchone()
-    return _Row(*row) if row else None
+def _newest(db: sqlite3.Connection) -> list[_Row]:
+    query = "SELECT rowid, key, version FROM entries ORDER BY rowid DESC LIMIT ?"
+    return [_Row(*row) for row in db.execute(query, (KNOWN,))]
 
 
-def _is_there(db: sqlite3.Connection, row: _Row | None) -> bool:
-    """True also for none: there was nothing."""
-    if row is None:
-        return True
+def _last_that_stayed(db: sqlite3.Connection, newest: list[_Row]) -> int | None:
+    """Its rowid; 0 where there was none before, None where none has stayed."""
     query = "SELECT 1 FROM entries WHERE rowid = ? AND key = ? AND version = ?"
-    return db.execute(query, row).fetchone() is not None
+    stayed = (row.rowid for row in newest if db.execute(query, row).fetchone())
+    return next(stayed, None) if newest else 0
