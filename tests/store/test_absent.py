@@ -136,10 +136,25 @@ def test_what_is_deleted_here_makes_nothing_be_loaded_again(started: Start) -> N
     for n in range(7):
         process.put(n)
     process.settle()
-    process.delete_newest()
+    for _ in range(absent.KNOWN):
+        process.delete_newest()
     process.settle()
     other.put("a")
     assert process.step() == math.inf
+
+
+def test_it_catches_up_with_one_that_goes_on_writing(started: Start) -> None:
+    process, other = started(), started()
+    process.put("first")
+    process.settle()
+    for n in range(10):
+        other.put(n)
+    steps = 1
+    while process.step() != math.inf:
+        other.put(("then", steps))
+        steps += 1
+        assert steps < 8
+    assert process.absent("none")
 
 
 def test_what_comes_while_it_loads_is_read_and_no_more(started: Start) -> None:

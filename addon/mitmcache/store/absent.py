@@ -195,7 +195,7 @@ def _newest(db: sqlite3.Connection) -> list[_Row]:
 
 
 def _last_that_stayed(db: sqlite3.Connection, newest: list[_Row]) -> int | None:
-    """Its rowid; 0 where there was none before, None where none has stayed."""
+    """Its rowid."""
     query = "SELECT 1 FROM entries WHERE rowid = ? AND key = ? AND version = ?"
     stayed = (row.rowid for row in newest if db.execute(query, row).fetchone())
-    return next(stayed, None) if newest else 0
+    return next(stayed, None)
