@@ -4,84 +4,21 @@ from pathlib import Path
 import pytest
 
 from mitmcache.selection import About
-from mitmcache.store.base import Blob, Entry, StoreError
+from mitmcache.store.base import StoreError
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.memory import MemoryStore
 from mitmcache.store.tiers import Found, Tier, Tiers
+from store.fakes import FakeBucket, FakeDisk, bytes_of
 from store.helpers import Clock, OpenDisk
 from store.samples import entry, key
 
 A = entry("a")
 
 
-class FakeDisk:
-    """A second tier that a test can stop in the middle of a read, or break."""
-
-    def __init__(self, *entries: Entry) -> None:
-        self.blobs = {entry.key: bytes_of(entry) for entry in entries}
-        self.touched: list[str] = []
-        self.takes = True
-        self.error: StoreError | None = None
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-        self.reading = asyncio.Event()
-
-    async def get(self, key: str) -> bytes | None:
-        blob = self.blobs.get(key)
-        self.reading.set()
-        await self.go_on.wait()
-        if self.error:
-            raise self.error
-        return blob
-
-    def put(self, entry: Entry) -> bool:
-        if self.takes:
-            self.blobs[entry.key] = bytes_of(entry)
-        return self.takes
-
-    async def delete(self, key: str) -> None:
-        if self.error:
-            raise self.error
-        self.blobs.pop(key, None)
-
-    def touch(self, key: str) -> None:
-        self.touched.append(key)
-
-    async def close(self, deadline: float) -> None:
-        self.closed_within = deadline
-
-
 def tiers(
-    disk: FakeDisk | None, memory: int = 1_000_000, deadline: float = 10, bucket: "FakeBucket | None" = None
+    disk: FakeDisk | None, memory: int = 1_000_000, deadline: float = 10, bucket: FakeBucket | None = None
 ) -> Tiers:
     return Tiers(MemoryStore(memory), disk, bucket, deadline=deadline)
-
-
-class FakeBucket:
-    """A third tier; `error` breaks it."""
-
-    def __init__(self, *entries: Entry) -> None:
-        self.blobs: dict[str, Blob] = {entry.key: bytes_of(entry) for entry in entries}
-        self.asked: list[tuple[str, About]] = []
-        self.error: StoreError | None = None
-        self.closed_within = 0.0
-
-    async def get(self, key: str, about: About) -> Blob | None:
-        self.asked.append((key, about))
-        if self.error:
-            raise self.error
-        return self.blobs.get(key)
-
-    async def delete(self, key: str, about: About) -> None:
-        self.blobs.pop(key, None)
-
-    async def close(self, deadline: float) -> None:
-        self.closed_within = deadline
-
-
-def bytes_of(entry: Entry) -> bytes:
-    assert isinstance(entry.blob, bytes)
-    return entry.blob
 
 
 async def test_find_says_which_tier_answered_and_fill_copies_to_the_faster_ones() -> None:
@@ -102,6 +39,17 @@ async def test_a_fill_from_disk_goes_to_memory_alone() -> None:
     store = tiers(disk)
     store.fill(A, "disk")
     assert A.key in store.memory and disk.blobs == {}
+
+
+async def test_what_the_disk_is_known_to_lack_is_a_miss_of_the_disk_that_costs_no_read() -> None:
+    disk = FakeDisk(A)
+    disk.lacking.add(key("b"))
+    disk.go_on.clear()
+    store = tiers(disk, bucket=FakeBucket(entry("b")))
+    assert await store.find(key("b")) == Found(bytes_of(entry("b")), "bucket")
+    assert not disk.reading.is_set() and store.disk_misses == 1
+    disk.go_on.set()
+    assert await store.find(A.key) == Found(bytes_of(A), "disk")
 
 
 async def test_find_below_a_tier_asks_only_slower_ones() -> None:

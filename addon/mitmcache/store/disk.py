@@ -110,7 +110,7 @@ class DiskStore(Ledger):
 
     async def get(self, key: str) -> Blob | None:
         """Sets no deadline of its own: see Tiers."""
-        if self._absent.is_absent(key):
+        if self.lacks(key):
             return None
         change = self._pending.find(key)
         if change and change.entry is None:
@@ -121,6 +121,10 @@ class DiskStore(Ledger):
         if blob is not None:
             self.touch(key)
         return blob
+
+    def lacks(self, key: str) -> bool:
+        """It is certainly not there: known without the disk, and without waiting. False: `get` will tell."""
+        return self._absent.is_absent(key)
 
     def stage(self) -> Path:
         """A new name for a file that is to become a Staged. Its maker creates it, and removes it if it is

@@ -18,6 +18,9 @@ class Disk(Store, Protocol):
     def touch(self, key: str) -> None:
         """The key was used, wherever it was found."""
 
+    def lacks(self, key: str) -> bool:
+        """It is certainly not there. False: `get` has to be asked."""
+
 
 class Bucket(Protocol):
     """Keeps its own deadline, and is filled from the disk (see store/uploads.py), never from here."""
@@ -136,6 +139,9 @@ class Tiers:
 
     async def _read(self, disk: Disk, key: str) -> Blob | None:
         """A read that comes too late is let go of by the disk's own thread."""
+        if disk.lacks(key):  # before a deadline is set, which takes longer
+            self.disk_misses += 1
+            return None
         try:
             async with asyncio.timeout(self._deadline):
                 blob = await disk.get(key)
