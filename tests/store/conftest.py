@@ -56,9 +56,11 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def started(tmp_path: Path, small_slices: None) -> Iterator[Start]:
+def started(tmp_path: Path, small_slices: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts processes in `tmp_path`, and closes them after the test."""
     made: list[Process] = []
+    # without what stores have left that some other test has not quite closed
+    monkeypatch.setattr(walhead, "_shared", {})
 
     def start(**more: Any) -> Process:
         made.append(Process(tmp_path, **more))

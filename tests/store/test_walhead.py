@@ -37,8 +37,9 @@ def another(db: sqlite3.Connection, tmp_path: Path) -> Iterator[sqlite3.Connecti
 
 
 @pytest.fixture
-def open_head(db: sqlite3.Connection) -> Iterator[Callable[[], WalHead]]:
+def open_head(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], WalHead]]:
     """What is still open is closed after the connections, as it must be."""
+    monkeypatch.setattr(walhead, "_shared", {})
     heads: list[WalHead] = []
 
     def open_one() -> WalHead:
