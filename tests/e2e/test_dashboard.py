@@ -109,7 +109,7 @@ def test_a_miss_is_explained_by_mouse_and_by_keyboard(
 ) -> None:
     for said in (word, f"{word} again"):
         send(through, saying(upstream, said))
-    row = page.locator("#calls tbody tr", has_text="differs: messages[0].content").first
+    row = page.locator("#calls tbody tr", has_text="differs: messages[0].content").last
     row.click()
     detail = page.locator("#detail")
     expect(detail.locator("#explanation")).to_contain_text("The nearest stored request differs in:")
@@ -124,8 +124,10 @@ def test_a_miss_is_explained_by_mouse_and_by_keyboard(
     row.locator(".open").focus()
     page.keyboard.press("Enter")
     expect(detail.locator("#explanation")).to_be_visible()
+    send(through, saying(upstream, f"{word} meanwhile"))
+    expect(page.locator("#calls tbody tr", has_text="differs: messages[0].content")).to_have_count(2)
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.className") == "open"
+    expect(row.locator(".open")).to_be_focused()
 
 
 def test_a_purge_shows_first_what_it_takes_and_needs_the_token(

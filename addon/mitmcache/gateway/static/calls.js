@@ -29,6 +29,9 @@ export function why(call) {
 
 export const tokens = (call) => (call.input_tokens === null && call.output_tokens === null ? null : (call.input_tokens || 0) + (call.output_tokens || 0));
 
+/** The focus to a call's row, which is made anew with every call that arrives. */
+export const focusOn = (id) => document.querySelector(`#calls tr[data-id="${CSS.escape(id)}"] .open`)?.focus();
+
 export class Calls {
   #calls = [];
   #waiting = [];
@@ -83,7 +86,7 @@ export class Calls {
   #show(fresh) {
     const focused = document.activeElement?.closest?.("#calls tr")?.dataset.id;
     table(get("calls"), COLUMNS, this.#calls.map((call) => this.#row(call, fresh.has(call.id))));
-    if (focused) document.querySelector(`#calls tr[data-id="${CSS.escape(focused)}"] .open`)?.focus();
+    if (focused) focusOn(focused);
     get("calls").hidden = !this.#calls.length;
     get("calls-empty").hidden = this.#calls.length > 0;
     get("older").hidden = this.#calls.length < 50 || this.#calls.length >= MOST || this.last === undefined;

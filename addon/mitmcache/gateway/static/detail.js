@@ -1,7 +1,7 @@
 // One call, opened: why it missed, what it cost, its headers, and the way to the whole of it in mitmweb.
 
 import { read } from "./api.js";
-import { badge } from "./calls.js";
+import { badge, focusOn } from "./calls.js";
 import { closable, el, get } from "./dom.js";
 import { bytes, clock, count, money, NONE, span } from "./format.js";
 
@@ -15,8 +15,11 @@ const HIDDEN = "•";
 
 export function details(mitmweb) {
   const dialog = get("detail");
+  let shown = "";
   closable(dialog);
+  dialog.addEventListener("close", () => focusOn(shown)); // the browser gives it back to the row that was there
   return async (id) => {
+    shown = id;
     dialog.replaceChildren(el("p", {}, "…"));
     if (!dialog.open) dialog.showModal();
     try {
