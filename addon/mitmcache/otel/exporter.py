@@ -138,7 +138,7 @@ class _Sparing(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._last: dict[str, float] = {}
+        self._last: dict[tuple[str, str], float] = {}
         self._theirs = logging.getLogger(THEIRS)
         self._propagated = self._theirs.propagate
         self._theirs.propagate = False
@@ -146,9 +146,11 @@ class _Sparing(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         now = time.monotonic()
-        if now - self._last.get(record.msg, float("-inf")) < SPARING or len(self._last) > 100:
+        # their exporters share a format: that spans cannot be sent must not hide that metrics cannot
+        kind = (record.name, record.msg)
+        if now - self._last.get(kind, float("-inf")) < SPARING or len(self._last) > 100:
             return
-        self._last[record.msg] = now
+        self._last[kind] = now
         # what it quotes may be a variable's value, with a key in it, but for what an export failed of
         exporting = record.name.startswith(f"{THEIRS}.exporter.")
         said = _URL.sub(" url", record.getMessage()) if exporting else record.msg
