@@ -60,38 +60,43 @@ def _bytes(size: int) -> str:
     return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{size // 1000} kB"
 
 
-async def disk(folder: Path, few: int, many: int, reads: int) -> tuple[Round, Round]:
-    """Milliseconds that one read takes with so few entries on the disk, and with so many."""
-    store = DiskStore(folder, 1 << 40, now=time.time)
-    store.open()
+async def disk(
+    folder: Path, few: int, many: int, rounds: int, reads: int
+) -> tuple[list[Round], list[Round]]:
+    """Milliseconds that one read takes of a disk with so few entries, and of one with so many."""
+    stores = [DiskStore(folder / name, 1 << 40, now=time.time) for name in ("few", "many")]
     try:
-        await _fill(store, 0, few)
-        first = await _read(store, few, reads)
-        await _fill(store, few, many)
-        return first, await _read(store, many, reads)
+        for store, entries in zip(stores, (few, many), strict=True):
+            store.open()
+            await _fill(store, entries)
+            await _read(store, entries, reads)  # warms the operating system's cache
+        found: tuple[list[Round], list[Round]] = [], []
+        for turn in range(rounds):
+            for place in (1, 0) if turn % 2 else (0, 1):
+                found[place].append(await _read(stores[place], (few, many)[place], reads))
+        return found
     finally:
-        await store.close(60)
+        for store in stores:
+            await store.close(60)
 
 
-async def _fill(store: DiskStore, start: int, stop: int) -> None:
-    chance = random.Random(start)
-    for number in range(start, stop):
+async def _fill(store: DiskStore, entries: int) -> None:
+    chance = random.Random(entries)
+    for number in range(entries):
         while not store.put(Entry(_key(number), chance.randbytes(BLOB), group="0" * 32)):
             await store.flush(120)
     await store.flush(120)
 
 
 async def _read(store: DiskStore, entries: int, reads: int) -> Round:
-    chance = random.Random(entries)
     taken = []
-    for _ in range(reads + reads // 4):
-        wanted = _key(chance.randrange(entries))
+    for _ in range(reads):
+        wanted = _key(random.randrange(entries))
         started = perf_counter()
         found = await store.get(wanted)
         taken.append(perf_counter() - started)
         assert isinstance(found, bytes) and len(found) == BLOB
-    # the first quarter warms the operating system's cache
-    return {f"a read, {name}": value for name, value in latency(taken[-reads:]).items()}
+    return {f"a read, {name}": value for name, value in latency(taken).items()}
 
 
 def _key(number: int) -> str:

@@ -156,8 +156,8 @@ async def _alone(stage: Stage, report: Report) -> None:
         rows += table.rows(*alone.keys(prompt, stage.size.rounds.number))
     report.section("a key", rows, "orjson.loads, dumps, sha256", "mitmcache")
     few, many = stage.size.entries
-    before, after = await alone.disk(stage.folder / "disk", few, many, 2000)
-    report.section("the disk", table.rows([before], [after]), f"{few} entries", f"{many} entries")
+    disks = await alone.disk(stage.folder, few, many, stage.size.rounds.number, 1000)
+    report.section("the disk", table.rows(*disks), f"{few} entries", f"{many} entries")
     raw, ours = await stores.tiers(stage.folder, stage.size.rounds.number, stage.size.stored)
     report.section("the tiers, 10 kB", table.rows(raw, ours), "dict, file, bare boto3", "mitmcache")
 
