@@ -60,9 +60,7 @@ def _bytes(size: int) -> str:
     return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{size // 1000} kB"
 
 
-async def disk(
-    folder: Path, few: int, many: int, rounds: int, reads: int
-) -> tuple[list[Round], list[Round]]:
+async def disk(folder: Path, few: int, many: int, rounds: int, reads: int) -> tuple[list[Round], list[Round]]:
     """Milliseconds that one read takes of a disk with so few entries, and of one with so many."""
     stores = [DiskStore(folder / name, 1 << 40, now=time.time) for name in ("few", "many")]
     try:

@@ -15,7 +15,17 @@ from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_rows as module
 from mitmcache.journal.event import Cost, Event
-from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, commons, drop, drop_hours, keep, rows, unpack
+from mitmcache.journal.history_rows import (
+    BOUNDS,
+    MAX_TEXT,
+    commons,
+    drop,
+    drop_hours,
+    keep,
+    rows,
+    shrink,
+    unpack,
+)
 from mitmcache.journal.history_tables import open_history, recall
 from mitmcache.journal.ledgers import HOUR, OTHERS
 from mitmcache.journal.trace import Parent
@@ -126,6 +136,31 @@ def test_what_is_remembered_of_a_kind_of_call_takes_little_memory() -> None:
     known = commons()
     known.of(hit)
     assert held_by(lambda: [known.of(each) for each in told]) < len(told) * 4096
+
+
+def pages(db: sqlite3.Connection, name: str = "page_count") -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def test_the_file_shrinks_by_slices_to_what_the_next_calls_may_need(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SPARE", 20)
+    monkeypatch.setattr(module, "SLICE", 8)
+    add(db, *[replace(FULL, id=str(each)) for each in range(500)])
+    shrink(db)
+    full = pages(db)
+    with transaction(db):
+        drop(db, 0, 1)
+    free = pages(db, "freelist_count")
+    assert free > 40
+    shrink(db)
+    assert pages(db) == full - 8
+    while pages(db, "freelist_count") > 20:
+        shrink(db)
+    spared = pages(db)
+    shrink(db)
+    assert pages(db) == spared > full - free
 
 
 def test_what_another_version_has_kept_is_read_as_far_as_it_goes(db: sqlite3.Connection) -> None:

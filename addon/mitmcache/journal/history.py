@@ -17,7 +17,7 @@ from pathlib import Path
 from mitmcache.batches import Batches
 from mitmcache.journal import history_sums
 from mitmcache.journal.event import Event
-from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, commons, drop, drop_hours, keep
+from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, commons, drop, drop_hours, keep, shrink
 from mitmcache.journal.history_sums import EVERY, Filter, Histogram, Kept, Kind, Summed
 from mitmcache.journal.history_tables import open_history, read_history
 from mitmcache.journal.ledgers import DAY, By
@@ -182,7 +182,7 @@ class History:
                 if abs(now - self._looked) >= UPKEEP:
                     drop_hours(self._db, now - ROLLED)
                     self._looked = now
-            self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+            shrink(self._db)
         except BaseException:
             db, self._db = self._db, None
             with suppress(sqlite3.Error):
