@@ -175,7 +175,7 @@ async def test_a_task_that_goes_on_has_a_name_and_is_kept() -> None:
     other = asyncio_utils.create_task(event.wait(), name="other", keep_ref=False)
     assert ended.result() == 1 and ended not in asyncio_utils._KEEP_ALIVE
     assert going in asyncio_utils._KEEP_ALIVE and other not in asyncio_utils._KEEP_ALIVE
-    assert asyncio_utils.task_repr(going).startswith("h:1: long")
+    assert asyncio_utils.task_repr(going).startswith("h:1: long (age: ")
     event.set()
     await asyncio.gather(going, other)
     await asyncio.sleep(0)

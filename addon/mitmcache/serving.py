@@ -8,6 +8,7 @@ to the processor's caches. What is written to one connection in a row is one wri
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -46,7 +47,11 @@ def quick_create_task(original: Function) -> Function:
     ) -> asyncio.Task[Any]:
         task = asyncio.create_task(coro)
         if not task.done():
-            asyncio_utils.set_task_debug_info(task, name=name, client=client)
+            # as `set_task_debug_info`, which first looks for a test in the environment
+            setattr(task, "created", time.time())  # noqa: B010 - a Task of asyncio's own says that it has none
+            task.set_name(name)
+            if client:
+                setattr(task, "client", client)  # noqa: B010
             if keep_ref:
                 asyncio_utils._KEEP_ALIVE.add(task)
                 task.add_done_callback(asyncio_utils._KEEP_ALIVE.discard)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KEPT = 200
+TOGETHER = 128
+"""Rows of one statement, whose values any SQLite takes."""
 MAX_PLACES = 64
 MAX_PLACE = 200
 """Characters of one place."""
@@ -33,9 +35,14 @@ def note(db: sqlite3.Connection, misses: Iterable[Miss]) -> None:
     rows = [
         (miss.at, miss.key, miss.host, miss.model[:MAX_PLACE], miss.why, miss.nearest, _pack(miss.places))
         for miss in misses
-    ]
+    ][-KEPT:]
     columns = "at, key, host, model, why, nearest, places"
-    db.executemany(f"INSERT INTO misses ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    for start in range(0, len(rows), TOGETHER):
+        some = rows[start : start + TOGETHER]
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some))
+        # at the end of each statement a thread waits until the busy event loop lets go of the interpreter
+        values = [value for row in some for value in row]
+        db.execute(f"INSERT INTO misses ({columns}) VALUES {marks}", values)
     db.execute("DELETE FROM misses WHERE id <= (SELECT max(id) FROM misses) - ?", (KEPT,))
 
 
