@@ -8,6 +8,8 @@ import pytest
 
 from made import RECORD
 from mitmcache.cache import record
+from mitmcache.cache.body import Body
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.record import ForeignVersion, Record
 from mitmcache.finder import Finder, Found
 from mitmcache.selection import About
@@ -44,7 +46,7 @@ class World:
         self.disk = disk
         self.tiers = Tiers(MemoryStore(1_000_000), disk, self.bucket, deadline=10)
         self.tally = Tally()
-        self.asked = 0
+        self.likeness = Likeness((("path", b"/"),), Body("raw", b"", None, None), b"secret")
         self.purged_below = PURGED
         self._finder = Finder(
             self.tiers, self.tally, lambda key, about: about.generation >= self.purged_below
@@ -61,14 +63,10 @@ class World:
             self.bucket.blobs[FRESH.key] = blob
 
     async def find(self) -> Found | None:
-        return await self._finder.find(FRESH.key, ABOUT, self._likeness)
+        return await self._finder.find(FRESH.key, ABOUT, self.likeness)
 
     def at_hand(self) -> Found | None:
         return self._finder.at_hand(FRESH.key)
-
-    def _likeness(self) -> tuple[str, bytes]:
-        self.asked += 1
-        return "group", b"shape"
 
     async def has(self, tier: str) -> bool:
         if tier == "memory":
@@ -122,8 +120,14 @@ async def test_what_is_purged_after_it_was_decoded_is_not_served(world: World) -
 async def test_what_came_from_the_bucket_explains_misses_like_any_other(world: World) -> None:
     world.put("bucket", FRESH)
     await world.find()
-    assert [shape for _, shape in await world.disk.nearest("group")] == [b"shape"]
-    assert world.asked == 1
+    assert await world.disk.nearest(world.likeness.group) == [(FRESH.key, world.likeness.packed)]
+
+
+@pytest.mark.parametrize("tier", ["memory", "disk"])
+async def test_what_was_here_needs_no_likeness(world: World, tier: str) -> None:
+    world.put(tier, FRESH)
+    await world.find()
+    assert not {"group", "shape"} & set(vars(world.likeness))
 
 
 @pytest.mark.parametrize(

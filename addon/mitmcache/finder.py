@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.record import Corrupt, ForeignVersion, Record
 from mitmcache.large import records
 from mitmcache.large.records import LargeRecord
@@ -22,9 +23,6 @@ logger = logging.getLogger(__name__)
 # Measured on CPython 3.13: a Record with its texts, and a header's tuple with the headers of its two texts.
 RECORD_OVERHEAD = 1200
 HEADER_OVERHEAD = 180
-
-type Likeness = Callable[[], tuple[str, bytes]]
-"""The group and the shape of an entry."""
 
 
 class Found(NamedTuple):
@@ -61,8 +59,8 @@ class Finder:
         """The first fresh record, else the first that is not, else None. What has been purged is not there.
 
         Raises ForeignVersion where there is none but one of another version, which is not to be replaced.
-        `about` has the provider and the model. `likeness` is asked when an answer comes from the bucket,
-        which does not have it.
+        `about` has the provider and the model. `likeness`, the request's, is worked out for an answer that
+        comes from the bucket, which does not have it.
         """
         stale: Found | None = None
         foreign = False
@@ -118,7 +116,7 @@ class Finder:
 
     def _fill(self, blob: FoundBlob, found: Found, likeness: Likeness) -> None:
         record, data = found.record, blob.blob
-        group, shape = likeness() if blob.tier == "bucket" else ("", b"")
+        group, shape = (likeness.group, likeness.packed) if blob.tier == "bucket" else ("", b"")
         if isinstance(data, Large):
             if not isinstance(data.file, Received):
                 return

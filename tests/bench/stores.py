@@ -18,6 +18,8 @@ from botocore.config import Config
 from bench.table import Round
 from mitmcache import settings
 from mitmcache.cache import record
+from mitmcache.cache.body import Body
+from mitmcache.cache.likeness import Likeness
 from mitmcache.cache.record import Record
 from mitmcache.finder import Finder
 from mitmcache.selection import About
@@ -31,6 +33,7 @@ BODY = 10_000
 WRITERS = 4
 DEADLINE = 120.0
 ABOUT = About("openai", "api.openai.com", "m")
+LIKENESS = Likeness((), Body("raw", b"", None, None), b"")
 
 
 @dataclass
@@ -160,7 +163,7 @@ def _finder(stores: Stores) -> Find:
     finder = Finder(stores.tiers, Tally(), stores.purger.valid)
 
     async def find(key: str) -> str:
-        found = await finder.find(key, ABOUT, lambda: ("", b""))
+        found = await finder.find(key, ABOUT, LIKENESS)
         return found.tier if found else ""
 
     return find

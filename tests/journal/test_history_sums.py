@@ -12,9 +12,10 @@ from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_sums as module
 from mitmcache.journal.event import Cost, Event
-from mitmcache.journal.history_rows import BOUNDS, drop, keep
+from mitmcache.journal.history_rows import BOUNDS, keep
 from mitmcache.journal.history_sums import EVERY, Filter, Histogram, call, latencies, recent, sums
 from mitmcache.journal.history_tables import open_history
+from mitmcache.journal.history_upkeep import drop
 from mitmcache.journal.ledgers import DAY, HOUR, OTHERS, By
 from mitmcache.store.schema import transaction
 

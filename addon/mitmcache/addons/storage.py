@@ -86,7 +86,7 @@ class Storage:
     async def find(self, key: str, about: About, likeness: Likeness) -> Found | None:
         """The record under a key, wherever it is, fresh or not; `about` has its provider and model."""
         await self.keeper.settled(key, SETTLE)
-        return await self._finder.find(key, about, lambda: (likeness.group, likeness.packed))
+        return await self._finder.find(key, about, likeness)
 
     def at_hand(self, key: str) -> Found | None:
         """The record under a key, where `find` would give that one of the memory's, fresh, and at once."""

@@ -17,9 +17,10 @@ from pathlib import Path
 from mitmcache.batches import Batches
 from mitmcache.journal import history_sums
 from mitmcache.journal.event import Event
-from mitmcache.journal.history_rows import BOUNDS, MAX_CALLS, commons, drop, drop_hours, keep, shrink
+from mitmcache.journal.history_rows import BOUNDS, commons, keep
 from mitmcache.journal.history_sums import EVERY, Filter, Histogram, Kept, Kind, Summed
 from mitmcache.journal.history_tables import open_history, read_history
+from mitmcache.journal.history_upkeep import MAX_CALLS, drop, drop_hours, shrink
 from mitmcache.journal.ledgers import DAY, By
 from mitmcache.store.base import StoreError
 from mitmcache.store.schema import cause, transaction
