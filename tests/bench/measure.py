@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from bench import process, table, traffic
 from bench.client import Connection
@@ -96,6 +96,22 @@ async def _drive(line: Line, target: Target, make: MakeRequest, seconds: float) 
     rate = len(taken) / (perf_counter() - started)
     spent = _cpu(target, busy, len(taken), "CPU of the proxy per request, ms")
     return {table.MORE_IS_BETTER: rate, **table.latency(taken), **spent}
+
+
+async def shares(
+    target: Target, rounds: Rounds, host: str, request: bytes, connections: int, **others: int
+) -> dict[str, float]:
+    """How many cores the proxies, this load and the other processes, given by pid, keep busy: where there are
+    no more cores, what one takes is another's no more."""
+    async with opened([target], host, connections) as [line]:
+        await _drive(line, target, lambda: request, rounds.seconds / 4)
+        watched = {"the proxies": target.pids, **{name: (pid,) for name, pid in others.items()}}
+        before = {name: process.cpu(*pids) or 0.0 for name, pids in watched.items()}
+        own, started = process_time(), perf_counter()
+        await _drive(line, target, lambda: request, rounds.seconds * 3)
+        taken = perf_counter() - started
+        found = {name: ((process.cpu(*pids) or 0.0) - before[name]) / taken for name, pids in watched.items()}
+        return {**found, "the load": (process_time() - own) / taken}
 
 
 def over(direct: list[Round], bare: list[Round], ours: list[Round]) -> list[list[Round]]:

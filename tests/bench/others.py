@@ -78,14 +78,14 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def haproxy(folder: Path, ports: Sequence[int]) -> AsyncIterator[int]:
-    """The port before these ports: connections go to them in turn."""
+async def haproxy(folder: Path, ports: Sequence[int]) -> AsyncIterator[tuple[int, int]]:
+    """The port before these ports, to which connections go in turn, and its pid."""
     port = _free_port()
     servers = "\n".join(f"    server s{each} 127.0.0.1:{each}" for each in ports)
     config = folder / "haproxy.cfg"
     config.write_text(HAPROXY.format(port=port, servers=servers))
-    async with _running([_path("haproxy") or "", "-db", "-f", str(config)], port):
-        yield port
+    async with _running([_path("haproxy") or "", "-db", "-f", str(config)], port) as pid:
+        yield port, pid
 
 
 @asynccontextmanager

@@ -166,16 +166,15 @@ async def _others(stage: Stage, report: Report, *, with_litellm: bool) -> None:
     same, rounds, host = traffic.chat_request(0), stage.size.rounds, traffic.CHAT_HOST
     hit = stage.hit
     if others.installed("haproxy"):
-        async with others.haproxy(stage.folder, [stage.ours.port, stage.second.port]) as port:
+        async with others.haproxy(stage.folder, [stage.ours.port, stage.second.port]) as (port, pid):
             pair = [hit, replace(hit, port=port, beside=stage.second.pid)]
             await _warm(pair[1], same)
             found = await measure.requests(pair, rounds, host, lambda: same, 16)
             report.section("hits, 16 connections", _comparable(found), "one process", "two behind HAProxy")
-            cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-            report.note(
-                f"The two, HAProxy and the load share {cores} cores. With a core for each process, twice the "
-                "requests/s take no more than the CPU per request above."
-            )
+            shares = [await measure.shares(each, rounds, host, same, 16, HAProxy=pid) for each in pair]
+            for who, share in zip(("one process", "two behind HAProxy"), shares, strict=True):
+                said = ", ".join(f"{name} {cores:.2f}" for name, cores in share.items())
+                report.note(f"Cores that are busy, of {_cores()}, with {who}: {said}")
     else:
         report.note("HAProxy is not installed: two processes are not measured")
     if others.installed("nginx"):
@@ -198,6 +197,10 @@ async def _others(stage: Stage, report: Report, *, with_litellm: bool) -> None:
                 report.section(
                     f"a hit, {many} connections", _comparable(found), "LiteLLM, in memory", "mitmcache"
                 )
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
 
 
 async def _warm(target: Target, request: bytes) -> None:
