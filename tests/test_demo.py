@@ -14,7 +14,16 @@ from mitmcache.demo.play import DemoError, check
 from mitmcache.demo.report import Run
 
 ADDON = Path(__file__).parents[1] / "addon"
-DEADLINE = 90.0
+DEADLINE = 100.0
+HANGS = """
+import pathlib, sys, time
+if sys.orig_argv[1:] == ["-m", "mitmcache.demo.ask"]:
+    first = pathlib.Path(__file__).with_name("first")
+    if first.exists():
+        time.sleep(600)
+    first.touch()
+"""
+"""The program of the demo, from its second run on: so it does not end before it is interrupted."""
 
 
 class Demo:
@@ -78,6 +87,7 @@ def test_the_second_and_third_run_are_answered_by_the_cache_with_the_same_text(d
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_no_process_and_no_file(demo: Demo, number: signal.Signals) -> None:
+    (demo.shadow / "sitecustomize.py").write_text(HANGS, encoding="utf-8")
     with demo.start() as process:
         assert process.stdout
         try:
