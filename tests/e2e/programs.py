@@ -14,7 +14,7 @@ from e2e.proxy import REDIRECT
 from e2e.upstream import ScriptedUpstream
 
 ROOT = Path(__file__).parents[2]
-DEADLINE = 60.0
+DEADLINE = 100.0
 CLIENTS = ("_proxy", "_api_key", "_base_url", "_ca_bundle", "_cert_file", "_cert_dir", "_cacert")
 
 
@@ -80,15 +80,18 @@ class User:
                 process.kill()
 
     def processes(self) -> list[str]:
-        """The command lines of those that know this user's home (Linux)."""
-        found = []
+        return list(self.running().values())
+
+    def running(self) -> dict[int, str]:
+        """The command lines of the processes that know this user's home (Linux)."""
+        found = {}
         for file in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
             if str(self.home) in line:
-                found.append(line)
+                found[int(file.parent.name)] = line
         return found
 
 
