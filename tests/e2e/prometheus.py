@@ -15,7 +15,7 @@ import ports
 from boards import RULES
 from e2e.process import Process, ProcessError
 
-READY_SECONDS = 30.0
+READY_SECONDS = 100.0
 CONFIG = """
 global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}
 rule_files: [{rules}]
@@ -42,7 +42,7 @@ def check(kind: str, text: str, *arguments: str) -> None:
         input=text,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0 and not (kind == "metrics" and said), said
@@ -57,7 +57,7 @@ class Prometheus:
         self._folder = folder
         folder.mkdir(parents=True)
         (folder / "prometheus.yml").write_text(CONFIG.format(rules=RULES, proxy=proxy))
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False, timeout=10)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False, timeout=60)
 
     def __enter__(self) -> Self:
         arguments = {
