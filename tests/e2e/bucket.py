@@ -24,6 +24,7 @@ from s3.server import S3Server, environ
 
 CHAT = exchanges.openai.CHAT
 PREFIX = "team/cache"
+PATIENT = "30s"
 DRAINED = 90.0
 """Seconds within which what waits must have arrived in a bucket that works; only to end a test that hangs."""
 
@@ -37,10 +38,6 @@ class BucketProxy(ProxyProcess):
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in super()._environment().items() if not name.startswith("AWS_")}
         return {**kept, **self.variables}
-
-    def wait_line(self, text: str) -> str:
-        """Until the process that runs has said so."""
-        return self._running.wait_line(lambda line: text in line, START_DEADLINE)
 
     def lines_with(self, text: str) -> list[str]:
         return [line for line in self.lines if text in line]
@@ -56,7 +53,7 @@ class Fleet:
         self.bucket = bucket
         self.endpoint = server.endpoint
         """Where the proxies are sent; tests may put something between."""
-        self.lookup_timeout = "5s"
+        self.lookup_timeout = PATIENT
         """Of the proxies that are made from now on: long, since a busy machine is no bucket in trouble."""
         self.variables: dict[str, str] = {}
         """For the proxies that are made from now on, beside those that lead to the bucket."""
@@ -141,9 +138,10 @@ def running_fleet(
     assert not fleet.crashes()
 
 
-def drained(proxy: ProxyProcess, deadline: float = DRAINED) -> Stats:
-    """Waits until nothing waits for the bucket."""
-    return proxy.wait_stats(lambda stats: stats["upload_pending"] == 0, deadline)
+def drained(proxy: ProxyProcess, stored: int = 0) -> Stats:
+    """Waits until nothing waits for the bucket, of so many answers that the proxy stores after its start: what
+    is not on its disk yet does not wait for the bucket either."""
+    return proxy.wait_stats(lambda stats: stats["stored"] >= stored and stats["upload_pending"] == 0, DRAINED)
 
 
 def wait_until_asking(proxy: ProxyProcess) -> None:

@@ -20,7 +20,7 @@ BATCH = 12
 CHECKED = 12
 """Of the answers known to be stored, so many are asked for after each kill; all of them at the end."""
 
-pytestmark = pytest.mark.timeout(120 + 15 * KILLS)
+pytestmark = pytest.mark.timeout(300 + 15 * KILLS)
 
 
 @pytest.fixture
@@ -53,10 +53,10 @@ def kill_under_load(proxy: BucketProxy, asked: list[Exchange], after: int) -> li
         ]
         for thread in threads:
             thread.start()
-        enough.wait(30)
+        enough.wait(100)
         proxy.kill9()
         for thread in threads:
-            thread.join(30)
+            thread.join(100)
     return got
 
 
