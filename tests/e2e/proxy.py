@@ -18,7 +18,7 @@ from e2e.process import Memory, Process, ProcessError
 
 ADDON = Path(__file__).parents[2] / "addon" / "main.py"
 REDIRECT = Path(__file__).with_name("redirect.py")
-START_DEADLINE = 30.0
+START_DEADLINE = 100.0
 READY = re.compile(r"mitmcache ready")
 LISTENING = re.compile(r"proxy listening at (?:\S*:)?(\d+)")
 STATISTICS = "http://llm.cache/stats"
@@ -126,7 +126,7 @@ class ProxyProcess:
     def stats(self) -> Stats:
         return self.wait_stats(lambda _: True)
 
-    def wait_stats(self, holds: Callable[[Stats], bool], deadline: float = 10.0) -> Stats:
+    def wait_stats(self, holds: Callable[[Stats], bool], deadline: float = 60.0) -> Stats:
         """Polls until it holds; the statistics are all that tells of work after a reply was sent."""
         end = time.monotonic() + deadline
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=deadline)) as connection:
@@ -135,6 +135,11 @@ class ProxyProcess:
                     raise ProcessError(f"never so: {found}\n{self.tail()}")
                 time.sleep(0.01)
         return found
+
+    def wait_line(self, text: str) -> str:
+        """Until the process that runs has said so: each of its outputs is read by a thread, which may be behind
+        all else that is heard of it."""
+        return self._running.wait_line(lambda line: text in line, START_DEADLINE)
 
     def tail(self, count: int = 60) -> str:
         return "\n".join(self.lines[-count:])

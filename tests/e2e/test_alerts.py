@@ -10,7 +10,7 @@ from e2e.client import client, register, send
 from e2e.conftest import MakeProxy
 from e2e.upstream import ScriptedUpstream
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 CHAT = exchanges.openai.CHAT
 POLICY = """
 alerts:
@@ -34,5 +34,5 @@ def test_failing_calls_are_told_to_a_webhook(
             assert hook.came.acquire(timeout=DEADLINE), proxy.tail()
         [alert] = json.loads(hook.posted[0].body)["alerts"]
         assert (alert["status"], alert["labels"]["alertname"]) == ("firing", "upstream")
-    assert "alert 'upstream' is firing: 3 of 3 calls" in proxy.log
+        proxy.wait_line("alert 'upstream' is firing: 3 of 3 calls")
     assert "not-for-the-log" not in proxy.log

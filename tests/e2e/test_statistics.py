@@ -38,7 +38,7 @@ def test_statistics_count_calls_by_what_became_of_them(
             send(through, exchange)
         send(through, exchange, cf_aig_skip_cache="true")
         send(through, failing)
-    found = proxy.stats()
+    found = proxy.wait_stats(lambda stats: stats["stored"] == stats["entries"] == 1)
     expected = {
         "hits": 2,
         "misses": 2,
