@@ -22,6 +22,12 @@ PROGRAMS = {
 HERE = [Runtime(kind, path) for kind, path in PROGRAMS.items() if path]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java alone takes most of the usual time where others are at work, too."""
+    monkeypatch.setattr(runtime, "SECONDS", 100.0)
+
+
 def told(proxy: Proxy, folder: Path, ca: Path) -> dict[str, str]:
     plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     made = trust.make(folder, trust.gather(ca, {}))
