@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parents[2] / "main.py"
 SCRIPT = Path(__file__).parent / "script" / "mitmcache_addon.py"
 CA = "mitmproxy-ca-cert.pem"
 READY = re.compile(r"ready: proxy http://127\.0\.0\.1:(\d+)")
-START, STOP = 30.0, 12.0
+START, STOP = 60.0, 12.0
 """Seconds. A proxy that has not ended by then is killed; it gives itself less to write what it has."""
 KEPT_LINES = 200
 
