@@ -47,7 +47,7 @@ class Clone:
     def run(self, *args: str, script: Path | None = None, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         command = [str(script or self.root / "run.sh"), *args]
         env = self.env() | kwargs.pop("env", {})
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, **kwargs)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, **kwargs)
 
     def record(self, *args: str, **kwargs: Any) -> dict[str, Any]:
         """What was started: argv, env, pid, cwd, umask."""

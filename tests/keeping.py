@@ -17,7 +17,7 @@ from mitmcache.store.base import Entry, StoreError
 from mitmcache.tally import Tally
 
 ANSWER = b'{"answer":"yes"}'
-DEADLINE = 5.0
+DEADLINE = 60.0
 """Seconds; only a test that fails waits so long."""
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mitmcache.background import Background
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Work:

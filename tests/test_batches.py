@@ -2,7 +2,7 @@ import asyncio
 
 from mitmcache.batches import Batches
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Worked:

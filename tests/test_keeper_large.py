@@ -27,7 +27,7 @@ from mitmcache.reasons import Reason
 from mitmcache.store.base import Staged
 from mitmcache.tally import Tally
 
-DEADLINE = 20.0
+DEADLINE = 100.0
 MEMORY = 1000
 EVENTS: Headers = (("content-type", "text/event-stream"),)
 ASKED = replace(CALL, provider=OPENAI, dialect=CHAT, host="api.openai.com")

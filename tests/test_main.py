@@ -41,6 +41,6 @@ def test_the_scripts_folder_is_all_that_it_needs() -> None:
     """As in a bare clone: nothing of ours is installed."""
     code = f"import sys; sys.path.insert(0, {str(ADDON)!r}); import main; print(len(main.addons))"
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True, timeout=100
     )
     assert int(told.stdout) == len(main.addons)

@@ -7,7 +7,7 @@ from mitmcache.store.base import StoreError
 from mitmcache.store.misses import KEPT, Miss
 
 NEAR = Near("b" * 64, ["trace", "messages[0].content"], ("trace",))
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Shelf:

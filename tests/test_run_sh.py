@@ -114,7 +114,7 @@ def test_signals_reach_the_proxy(repo: Clone) -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["pid"] == process.pid
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == -signal.SIGTERM
+        assert process.wait(timeout=100) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("command", ["web", "dump", "demo", "test", "purge"])

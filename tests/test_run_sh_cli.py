@@ -30,7 +30,7 @@ def repo(tmp_path: Path) -> Clone:
 
 def said(*command: str | Path, cwd: Path | None = None) -> list[str]:
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True, cwd=cwd)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=True, cwd=cwd)
     return done.stdout.rstrip("\n").split("|")
 
 

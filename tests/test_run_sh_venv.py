@@ -129,7 +129,7 @@ def test_of_two_first_runs_the_second_waits_and_takes_what_the_first_made(repo: 
             assert "waiting" in second.stderr.readline()
             fill_venv(repo)
             fcntl.flock(first, fcntl.LOCK_UN)
-            out, _err = second.communicate(timeout=30)
+            out, _err = second.communicate(timeout=100)
     assert json.loads(out)["argv"][0].endswith("mitmdump")
     assert asked(repo) == []
 
@@ -142,7 +142,7 @@ def test_the_lock_is_not_held_while_the_proxy_runs(repo: Clone) -> None:
         assert process.stdout.readline()
         with (repo.root / RUN).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
 
 
 def test_packages_are_fetched_through_the_user_s_proxy(repo: Clone) -> None:

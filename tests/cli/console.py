@@ -86,7 +86,7 @@ class Console:
             try:
                 return await work(disk)
             finally:
-                await disk.close(10)
+                await disk.close(100)
 
         return asyncio.run(run())
 
@@ -99,7 +99,7 @@ class Console:
                     path.write_bytes(record.encode(each))
                     blob = Staged(path, path.stat().st_size)
                 assert disk.put(Entry(each.key, blob, each.expires, about=each.about))
-            assert await disk.flush(10)
+            assert await disk.flush(100)
 
         self.disk(put, destination)
 
@@ -145,7 +145,7 @@ class Console:
         for each in records:
             name = Names(self.seal).entry(each.key, each.about)
             blob = record.encode(each)
-            self.objects.put(name, self.seal.seal(name, blob) if self.seal else blob, deadline=30)
+            self.objects.put(name, self.seal.seal(name, blob) if self.seal else blob, deadline=100)
 
     def listed(self, prefix: str = "v1/") -> list[str]:
         assert self.objects

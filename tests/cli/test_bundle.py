@@ -69,7 +69,7 @@ def test_it_goes_through_a_pipe(console: Console, other: Console) -> None:
         [*command, "export", "-", "--confdir", str(console.folder)],
         env=environ,
         capture_output=True,
-        timeout=60,
+        timeout=100,
     )
     assert done.stderr.startswith(b"1 entry exported")
     assert other.ok("import", "-", stdin=done.stdout) == "1 entry imported\n"

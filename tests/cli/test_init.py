@@ -15,7 +15,7 @@ from mitmcache.cli import main
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "addon")}
     command = [sys.executable, *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=True)
 
 
 def test_the_module_tells_its_version() -> None:

@@ -23,7 +23,7 @@ def test_a_shell_that_reads_it_has_the_very_value(shell: str, value: str) -> Non
     assert program
     [line] = shells.commands(shells.guess(program), {"MARK": value})
     done = subprocess.run(
-        [program, "-c", f"{line}\nprintenv MARK"], capture_output=True, timeout=30, check=True
+        [program, "-c", f"{line}\nprintenv MARK"], capture_output=True, timeout=100, check=True
     )
     assert done.stdout.decode() == f"{value}\n"
 

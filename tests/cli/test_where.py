@@ -133,9 +133,9 @@ def test_ctrl_c_ends_it_though_the_bucket_hangs(
     environ = {**os.environ, **console.environ, "PYTHONPATH": str(ROOT / "addon")}
     words = ["-m", "mitmcache", "ls", "--bucket", "--confdir", str(tmp_path)]
     with subprocess.Popen([sys.executable, *words], env=environ, stderr=subprocess.PIPE) as process:
-        assert asked.wait(30)
+        assert asked.wait(100)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=100)
     assert (process.returncode, said) == (1, b"\nAborted!\n")
 
 
@@ -146,6 +146,6 @@ def test_what_cannot_be_written_is_one_line(console: Console) -> None:
     words = ["-m", "mitmcache", "export", "-", "--confdir", str(console.folder)]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [sys.executable, *words], env=environ, stdout=full, stderr=subprocess.PIPE, timeout=60
+            [sys.executable, *words], env=environ, stdout=full, stderr=subprocess.PIPE, timeout=100
         )
     assert (done.returncode, done.stderr.splitlines()[0]) == (1, b"Error: No space left on device")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -15,7 +15,7 @@ FLAGS = (
     # a name that somebody has made lead here
     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 )
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def program() -> str:
@@ -31,6 +31,7 @@ def program() -> str:
 def running() -> Iterator[Browser]:
     """With a profile of its own, which goes with it."""
     path = program()
+    expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-STOP_DEADLINE = 15.0
+STOP_DEADLINE = 60.0
 KEPT_LINES = 20_000
 
 

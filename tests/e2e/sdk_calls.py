@@ -19,7 +19,7 @@ type Result = tuple[str, object]
 
 
 def openai_calls(word: str) -> Iterator[Result]:
-    client = openai.OpenAI(api_key="test-key", max_retries=0, timeout=15)
+    client = openai.OpenAI(api_key="test-key", max_retries=0, timeout=60)
     chat = client.chat.completions
     whole = chat.create(model=OPENAI_MODEL, messages=[{"role": "user", "content": word}])
     yield "openai chat", whole.choices[0].message.content
@@ -45,7 +45,7 @@ def openai_calls(word: str) -> Iterator[Result]:
 
 
 def anthropic_calls(word: str) -> Iterator[Result]:
-    client = anthropic.Anthropic(api_key="test-key", max_retries=0, timeout=15)
+    client = anthropic.Anthropic(api_key="test-key", max_retries=0, timeout=60)
     whole = client.messages.create(model=CLAUDE, max_tokens=64, messages=[{"role": "user", "content": word}])
     yield "anthropic messages", [block.to_dict() for block in whole.content]
     with client.messages.stream(
@@ -67,14 +67,14 @@ async def async_calls(word: str) -> list[Result]:
     """With other words than the blocking calls, so that each must be stored by itself."""
     word = f"{word} async"
     found: list[Result] = []
-    async with openai.AsyncOpenAI(api_key="test-key", max_retries=0, timeout=15) as one:
+    async with openai.AsyncOpenAI(api_key="test-key", max_retries=0, timeout=60) as one:
         stream = await one.chat.completions.create(
             model=OPENAI_MODEL, messages=[{"role": "user", "content": word}], stream=True
         )
         pieces = [piece.choices[0].delta.content async for piece in stream if piece.choices]
         found.append(("openai async stream", pieces))
     async with (
-        anthropic.AsyncAnthropic(api_key="test-key", max_retries=0, timeout=15) as two,
+        anthropic.AsyncAnthropic(api_key="test-key", max_retries=0, timeout=60) as two,
         two.messages.stream(
             model=CLAUDE, max_tokens=64, messages=[{"role": "user", "content": word}]
         ) as events,

@@ -18,7 +18,7 @@ from e2e.proxy import ProxyProcess
 from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 STREAM = exchanges.openai.CHAT_STREAM
 
 

@@ -21,19 +21,19 @@ OPENAI_MODEL, CLAUDE, GEMINI = "gpt-4o-mini-2024-07-18", "claude-sonnet-4-5", "g
 
 
 def ask_openai(word: str) -> None:
-    with openai.OpenAI(api_key="test-key", timeout=15) as client:
+    with openai.OpenAI(api_key="test-key", timeout=60) as client:
         messages = [{"role": "user", "content": word}]
         client.chat.completions.create(model=OPENAI_MODEL, messages=messages)  # type: ignore[arg-type]
 
 
 def ask_openai_stream(word: str) -> None:
-    with openai.OpenAI(api_key="test-key", timeout=15) as client:
+    with openai.OpenAI(api_key="test-key", timeout=60) as client:
         for _ in client.responses.create(model=OPENAI_MODEL, input=word, stream=True):
             pass
 
 
 def ask_claude(word: str) -> None:
-    with anthropic.Anthropic(api_key="test-key", timeout=15) as client:
+    with anthropic.Anthropic(api_key="test-key", timeout=60) as client:
         client.messages.create(model=CLAUDE, max_tokens=64, messages=[{"role": "user", "content": word}])
 
 
@@ -96,7 +96,7 @@ def test_what_is_missing_is_an_exception_that_names_the_nearest_request_and_the_
 
 def test_a_call_that_is_never_cached_is_such_an_exception_too(offline: ProxyProcess) -> None:
     with (
-        anthropic.Anthropic(api_key="test-key", timeout=15) as client,
+        anthropic.Anthropic(api_key="test-key", timeout=60) as client,
         pytest.raises(anthropic.APIStatusError, match="llm_mode=offline"),
     ):
         client.models.list()

@@ -85,7 +85,7 @@ def explained(proxy: ProxyProcess) -> bytes:
         [sys.executable, "-m", "mitmcache", "explain", "--json", *places],
         cwd=ADDON.parent,
         capture_output=True,
-        timeout=60,
+        timeout=100,
         check=True,
     )
     return done.stdout
@@ -116,7 +116,7 @@ def upgrade(proxy: ProxyProcess, host: str, path: str) -> bytes:
         f"GET http://{host}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as connection:
         connection.sendall(request.encode())
         return connection.recv(4096).partition(b"\r\n")[0]
 

@@ -14,7 +14,7 @@ from e2e.upstream import ScriptedUpstream
 from exchanges import Exchange, anthropic, google, openai
 
 PROGRAM = Path(__file__).with_name("sdk_calls.py")
-DEADLINE = 60
+DEADLINE = 100
 CALLS = 13
 
 
@@ -67,7 +67,7 @@ def test_curl_gets_the_same_from_the_cache(
     exchange = exchange.saying(word)
     register(upstream, exchange)
     headers = [part for name, value in exchange.headers for part in ("-H", f"{name}: {value}")]
-    options = ("--silent", "--show-error", "--no-buffer", "--compressed", "--max-time", "20", version)
+    options = ("--silent", "--show-error", "--no-buffer", "--compressed", "--max-time", "60", version)
     told = ("--write-out", "%{stderr}%{http_code} %header{x-cache}")
     command = ("curl", *options, *told, *headers, "--data-binary", "@-", exchange.url)
     runs = [run(proxy, *command, stdin=exchange.body) for _ in range(2)]

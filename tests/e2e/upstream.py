@@ -14,7 +14,7 @@ from e2e.certs import Certificates
 from e2e.upstream_h1 import H1Connection
 from e2e.upstream_h2 import H2Server
 
-DEADLINE = 10
+DEADLINE = 60
 UNKNOWN = Answer(status=404, body=b'{"error":{"message":"the test registered no answer for this"}}')
 
 

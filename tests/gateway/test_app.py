@@ -13,7 +13,7 @@ from mitmcache.gateway.live import MOST_READERS
 from mitmcache.gateway.security import proof
 from mitmcache.relay.origin import NOBODY, SECRET
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mitmcache.gateway.app import CAME, App
 from mitmcache.gateway.here import Answered, Endless, ask
 from mitmcache.relay.origin import SECRET
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 MOMENT = 0.05
 
 

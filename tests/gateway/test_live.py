@@ -7,7 +7,7 @@ from journal.events import event
 from mitmcache.gateway import live
 from mitmcache.gateway.live import BEAT, MISSED, MOST_READERS, MOST_TOLD, MOST_WAITING, RETRY, Full, Live
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 async def told(live: Live, reader: live.Reader, count: int) -> list[bytes]:

@@ -27,7 +27,7 @@ print(os.getpid(), flush=True)
 while True:
     signal.pause()
 """
-DEADLINE = 30
+DEADLINE = 100
 
 
 def runner(*command: str, python: tuple[str, ...] = ("-c", RUN)) -> list[str]:
@@ -125,7 +125,7 @@ def test_what_is_typed_at_a_terminal_is_not_sent_to_the_program_again() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
 def test_a_program_ends_with_a_runner_that_is_killed() -> None:
     with subprocess.Popen(
-        runner("sh", "-c", "echo $$; exec sleep 60"), env=environ(), stdout=subprocess.PIPE
+        runner("sh", "-c", "echo $$; exec sleep 600"), env=environ(), stdout=subprocess.PIPE
     ) as process:
         assert process.stdout
         pid = int(process.stdout.readline())

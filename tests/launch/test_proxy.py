@@ -21,7 +21,7 @@ from pathlib import Path
 from mitmcache.launch.proxy import Proxy
 proxy = Proxy(Path(sys.argv[1]), {"llm_data_dir": sys.argv[2]}).start()
 print(proxy.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -29,7 +29,7 @@ def made(confdir: Path, folder: Path, **options: str) -> Proxy:
     return Proxy(confdir, {"llm_data_dir": str(folder / "data"), **options})
 
 
-def gone(pid: int, seconds: float = 30) -> bool:
+def gone(pid: int, seconds: float = 100) -> bool:
     end = time.monotonic() + seconds
     while Path(f"/proc/{pid}").exists():
         if time.monotonic() > end:
@@ -75,7 +75,7 @@ def test_who_waits_for_its_end_is_told_of_one_that_was_not_asked_for(confdir: Pa
     with made(confdir, tmp_path) as proxy:
         proxy.ended = told.set
         os.kill(proxy.pid, signal.SIGKILL)
-        assert told.wait(30)
+        assert told.wait(100)
         assert not proxy.running
 
 
@@ -147,7 +147,7 @@ def test_two_that_start_at_once_make_one_ca(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(100)
         assert all(running.trusted(proxy.url, proxy.ca_file) for proxy in proxies)
     finally:
         for proxy in proxies:

@@ -18,7 +18,7 @@ with turn(Path(sys.argv[1]), time.monotonic() + 10):
 """
 
 
-def soon(seconds: float = 30) -> float:
+def soon(seconds: float = 100) -> float:
     return time.monotonic() + seconds
 
 

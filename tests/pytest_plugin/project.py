@@ -35,7 +35,7 @@ ASKS = """
 import openai, pytest
 
 def ask(text):
-    with openai.OpenAI(max_retries=0, timeout=15) as client:
+    with openai.OpenAI(max_retries=0, timeout=60) as client:
         message = [{"role": "user", "content": text}]
         reply = client.chat.completions.create(model="gpt-4o-mini", messages=message)
     return reply.choices[0].message.content
@@ -100,7 +100,7 @@ class Project:
         """What pytest said, once the outcomes are as given. `apart`: in a process of its own."""
         options = (*PLUGIN, *QUIET, "--strict-markers", *arguments)
         if apart:
-            result = self.pytester.runpytest_subprocess(*options, timeout=60)
+            result = self.pytester.runpytest_subprocess(*options, timeout=100)
         else:
             result = self.pytester.runpytest_inprocess(*options)
         said = result.stdout.str() + result.stderr.str()

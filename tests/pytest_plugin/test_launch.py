@@ -16,7 +16,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def status(url: str, method: str, path: str, headers: dict[str, str]) -> int:
-    connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
     connection.request(method, f"http://llm.cache{path}", b"{}", headers)
     answer = connection.getresponse().status
     connection.close()

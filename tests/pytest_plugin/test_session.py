@@ -23,13 +23,13 @@ HELLO = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello
 
 @pytest.mark.asyncio
 async def test_the_async_client():
-    async with openai.AsyncOpenAI(max_retries=0, timeout=15) as client:
+    async with openai.AsyncOpenAI(max_retries=0, timeout=60) as client:
         reply = await client.chat.completions.create(**HELLO)
     assert reply.choices[0].message.content == "You said hello."
 
 @pytest.fixture(scope="module")
 def client():
-    with anthropic.Anthropic(max_retries=0, timeout=15) as client:
+    with anthropic.Anthropic(max_retries=0, timeout=60) as client:
         yield client
 
 @pytest.mark.parametrize("text", ["one", "two"])
@@ -40,20 +40,20 @@ def test_a_client_that_tests_share(client, text):
 class TestIt(unittest.TestCase):
     def test_requests_in_a_unittest(self):
         url, key = "https://api.openai.com/v1/chat/completions", os.environ["OPENAI_API_KEY"]
-        reply = requests.post(url, json=HELLO, headers={"authorization": f"Bearer {key}"}, timeout=15)
+        reply = requests.post(url, json=HELLO, headers={"authorization": f"Bearer {key}"}, timeout=60)
         assert reply.json()["choices"], reply.text
 
 def test_a_key_in_the_query():
     host = "generativelanguage.googleapis.com"
     url = f"https://{host}/v1beta/models/gemini-2.5-flash:generateContent?key={os.environ['GEMINI_API_KEY']}"
-    reply = requests.post(url, json={"contents": [{"parts": [{"text": "hello"}]}]}, timeout=15)
+    reply = requests.post(url, json={"contents": [{"parts": [{"text": "hello"}]}]}, timeout=60)
     assert reply.json()["candidates"], reply.text
 
 PROGRAM = '''
 import json, os, sys, urllib.request
 headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"}
 asked = urllib.request.Request("https://api.openai.com/v1/chat/completions", sys.argv[1].encode(), headers)
-print(json.load(urllib.request.urlopen(asked, timeout=15))["choices"][0]["message"]["content"])
+print(json.load(urllib.request.urlopen(asked, timeout=60))["choices"][0]["message"]["content"])
 '''
 
 def test_a_program_that_the_test_starts():
@@ -63,7 +63,7 @@ def test_a_program_that_the_test_starts():
     assert said.stdout == "You said hello.\\n", said.stderr
 
 def test_a_stream():
-    with openai.OpenAI(max_retries=0, timeout=15, base_url="https://api.groq.com/openai/v1") as client:
+    with openai.OpenAI(max_retries=0, timeout=60, base_url="https://api.groq.com/openai/v1") as client:
         stream = client.chat.completions.create(**HELLO, stream=True)
         text = "".join(piece.choices[0].delta.content or "" for piece in stream if piece.choices)
     assert text == "Héllo there."

@@ -12,7 +12,7 @@ from mitmcache.relay import origin
 from mitmcache.relay.origin import SECRET, Body
 from mitmcache.relay.server import Relay
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 PIECES = [b"1" * 70_000, b"2" * 70_000, b"3"]
 
 
@@ -88,7 +88,7 @@ async def test_a_body_that_fails_ends_short_and_is_closed(
     with pytest.raises(httpx.TransportError):
         await through.get(relay.origin.offer(served.body))
     await served.wait_closed()
-    assert [told.getMessage() for told in caplog.records if told.levelname != "DEBUG"] == [
+    assert [told.getMessage() for told in caplog.records if told.levelname not in ("DEBUG", "INFO")] == [
         "mitmcache: a large answer broke off: the disk"
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from mitmcache.relay.server import Relay, RelayError
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 async def test_it_listens_on_the_loopback_alone_and_on_one_port_for_all() -> None:

@@ -4,8 +4,8 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 
 const messages = [{ role: "user", content: process.argv[2] }];
-const openai = new OpenAI({ timeout: 15_000 });
-const anthropic = new Anthropic({ timeout: 15_000 });
+const openai = new OpenAI({ timeout: 60_000 });
+const anthropic = new Anthropic({ timeout: 60_000 });
 const gpt = { model: "gpt-4o-mini-2024-07-18", messages };
 const claude = { model: "claude-opus-5-5", max_tokens: 64, messages };
 const input = { model: gpt.model, input: process.argv[2] };
