@@ -7,14 +7,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 
 import exchanges
 import ports
 from e2e import browser as browsers
 from e2e.attack import ATTACK, other_origin
 from e2e.browser import page_of
-from e2e.client import client, outcome, register, send
+from e2e.client import client, outcome, register, send, store
 from e2e.proxy import ProxyProcess
 from e2e.test_gateway import port_of, signed
 from e2e.test_web import PASSWORD
@@ -76,8 +76,8 @@ def saying(upstream: ScriptedUpstream, word: str, model: str = "") -> Exchange:
     return made
 
 
-def rows(page: Page, verdict: str) -> int:
-    return page.locator("#calls tbody tr", has=page.locator(f".badge.{verdict.lower()}")).count()
+def rows(page: Page, verdict: str) -> Locator:
+    return page.locator("#calls tbody tr", has=page.locator(f".badge.{verdict.lower()}"))
 
 
 def number(page: Page, tile: str) -> int:
@@ -87,13 +87,13 @@ def number(page: Page, tile: str) -> int:
 def test_numbers_move_as_calls_end(
     page: Page, through: httpx.Client, upstream: ScriptedUpstream, word: str
 ) -> None:
-    before, shown = number(page, "calls"), rows(page, "HIT")
+    before, shown = number(page, "calls"), rows(page, "HIT").count()
     exchange = saying(upstream, word)
     assert [outcome(send(through, exchange)) for _ in range(3)] == ["MISS", "HIT", "HIT"]
     expect(page.locator("#tile-calls dd").first).to_have_text(str(before + 3))
     expect(page.locator("#tile-ratio dd").first).to_have_text("67%" if not before else f"{ratio(page)}%")
     expect(page.locator("#groups tbody tr")).not_to_have_count(0)
-    assert rows(page, "HIT") == shown + 2
+    expect(rows(page, "HIT")).to_have_count(shown + 2)
     assert page.locator("#plot-calls canvas").count() == 1
     expect(page.locator("#times")).to_contain_text("as fast from the cache")
 
@@ -107,9 +107,13 @@ def ratio(page: Page) -> int:
 def test_a_miss_is_explained_by_mouse_and_by_keyboard(
     page: Page, gate: ProxyProcess, through: httpx.Client, upstream: ScriptedUpstream, word: str
 ) -> None:
-    for said in (word, f"{word} again"):
-        send(through, saying(upstream, said))
-    row = page.locator("#calls tbody tr", has_text="differs: messages[0].content").last
+    model = f"made-{word[:8]}"
+    mine = page.locator("#calls tbody tr", has_text=model)
+    for count, said in enumerate((word, f"{word} again"), 1):
+        send(through, saying(upstream, said, model))
+        expect(mine).to_have_count(count)
+    row = page.locator(f'#calls tr[data-id="{mine.first.get_attribute("data-id")}"]')
+    expect(row).to_contain_text("differs: messages[0].content")
     row.click()
     detail = page.locator("#detail")
     expect(detail.locator("#explanation")).to_contain_text("The nearest stored request differs in:")
@@ -124,10 +128,31 @@ def test_a_miss_is_explained_by_mouse_and_by_keyboard(
     row.locator(".open").focus()
     page.keyboard.press("Enter")
     expect(detail.locator("#explanation")).to_be_visible()
-    send(through, saying(upstream, f"{word} meanwhile"))
-    expect(page.locator("#calls tbody tr", has_text="differs: messages[0].content")).to_have_count(2)
+    send(through, saying(upstream, f"{word} meanwhile", model))
+    expect(mine).to_have_count(3)
     page.keyboard.press("Escape")
     expect(row.locator(".open")).to_be_focused()
+
+
+def test_a_call_that_ends_while_the_list_is_read_stays_in_it(
+    page: Page, through: httpx.Client, upstream: ScriptedUpstream, word: str
+) -> None:
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/calls?*", lambda route: held.append((route, route.fetch())))
+    # it listens anew, and reads what there was meanwhile
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    while not held:
+        page.wait_for_timeout(10)
+    model = f"made-{word[:8]}"
+    send(through, saying(upstream, word, model))
+    row = page.locator("#calls tbody tr", has_text=model)
+    expect(row).to_have_count(1)
+    route, before = held[0]
+    with page.expect_response("**/api/calls?*") as told:
+        route.fulfill(response=before)
+    told.value.finished()
+    page.evaluate("new Promise((shown) => setTimeout(shown))")
+    expect(row).to_have_count(1)
 
 
 def test_a_purge_shows_first_what_it_takes_and_needs_the_token(
@@ -135,7 +160,8 @@ def test_a_purge_shows_first_what_it_takes_and_needs_the_token(
 ) -> None:
     model = f"made-{word[:8]}"
     exchange = saying(upstream, word, model)
-    assert [outcome(send(through, exchange)) for _ in range(2)] == ["MISS", "HIT"]
+    store(through, gate, exchange)
+    assert outcome(send(through, exchange)) == "HIT"
     page.click("#purge-open")
     page.fill("#purge input[name=model]", f"{model}*")
     expect(page.locator("#purge-go")).to_be_hidden()

@@ -68,6 +68,7 @@ async function refreshAbout() {
 }
 
 async function refreshCalls() {
+  calls.reading();
   calls.replace((await read("calls", { limit: PAGE })).calls);
 }
 

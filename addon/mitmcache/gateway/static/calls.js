@@ -35,6 +35,7 @@ export const focusOn = (id) => document.querySelector(`#calls tr[data-id="${CSS.
 export class Calls {
   #calls = [];
   #waiting = [];
+  #since = []; // while all there is to show is being read
   #paused = false;
   #open;
 
@@ -47,10 +48,16 @@ export class Calls {
     return this.#calls.findLast((call) => call.number !== undefined)?.number;
   }
 
+  /** To be said before all there is to show is asked for: what ends meanwhile may not be told. */
+  reading() {
+    this.#since = [];
+  }
+
   /** All there is to show. */
   replace(calls) {
     if (this.#paused) return;
-    this.#calls = calls;
+    const known = new Set(calls.map((call) => call.id));
+    this.#calls = [...this.#since.filter((call) => !known.has(call.id)), ...calls];
     this.#show(new Set());
   }
 
@@ -63,8 +70,10 @@ export class Calls {
 
   /** New ones, which arrive the oldest first. */
   arrived(calls) {
-    this.#waiting.unshift(...calls.toReversed());
-    this.#waiting.length = Math.min(this.#waiting.length, MOST);
+    for (const list of [this.#waiting, this.#since]) {
+      list.unshift(...calls.toReversed());
+      list.length = Math.min(list.length, MOST);
+    }
     if (this.#paused) get("pause").textContent = `Resume (${this.#waiting.length} new)`;
     else this.#take();
   }
