@@ -149,10 +149,10 @@ def test_a_stop_uploads_what_there_is_time_for(
 ) -> None:
     faults.behave(Fault.DELAY, seconds=0.3, applies=lambda request: request.method == "PUT")
     proxy = fleet.proxy("one")
-    asked = Questions(upstream).several(word, 8)
-    assert ask_all(proxy, asked) == [MISS] * 8
+    asked = Questions(upstream).several(word, 3)  # in a few seconds, also on a busy machine
+    assert ask_all(proxy, asked) == [MISS] * 3
     assert proxy.stop() == 0
-    assert len(fleet.objects()) == 8
+    assert len(fleet.objects()) == 3
 
 
 def test_what_is_asked_of_a_hanging_bucket_ends_with_the_lookup_deadline(
