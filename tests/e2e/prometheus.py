@@ -17,7 +17,7 @@ from e2e.process import Process, ProcessError
 
 READY_SECONDS = 100.0
 CONFIG = """
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: mitmcache
