@@ -139,8 +139,10 @@ def running_fleet(
 
 
 def drained(proxy: ProxyProcess, stored: int = 0) -> Stats:
-    """Waits until nothing waits for the bucket, of so many answers that the proxy stores after its start: what
-    is not on its disk yet does not wait for the bucket either."""
+    """Waits until nothing waits for the bucket, of so many answers that the proxy stores after its start.
+
+    What is not on its disk yet does not wait for the bucket either.
+    """
     return proxy.wait_stats(lambda stats: stats["stored"] >= stored and stats["upload_pending"] == 0, DRAINED)
 
 

@@ -137,8 +137,7 @@ class ProxyProcess:
         return found
 
     def wait_line(self, text: str) -> str:
-        """Until the process that runs has said so: each of its outputs is read by a thread, which may be behind
-        all else that is heard of it."""
+        """Until the process that runs has said so: a thread reads it, and may be behind all else."""
         return self._running.wait_line(lambda line: text in line, START_DEADLINE)
 
     def tail(self, count: int = 60) -> str:
