@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from corpus import corpus_dir
 
-START_DEADLINE = 60
+START_DEADLINE = 100
 
 
 @dataclass

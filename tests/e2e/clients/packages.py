@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK = Path(__file__).with_name("requirements.txt")
-DEADLINE = 180
+DEADLINE = 400
 PACKAGES = ("--quiet", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK))
 
 type Commands = list[tuple[str, ...]]

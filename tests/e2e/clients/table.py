@@ -13,7 +13,7 @@ from e2e.upstream import ScriptedUpstream
 from exchanges import anthropic, google, openai, others
 
 PROGRAMS = Path(__file__).with_name("programs")
-DEADLINE = 120
+DEADLINE = 200
 OLLAMA = "127.0.0.1:11434"
 ALREADY = ("ignore:Inheritance class AiohttpClientSession:DeprecationWarning",)
 """What is warned of without a proxy, too: by aiohttp, of google-genai."""
