@@ -2,24 +2,22 @@
 page of another origin can do nothing."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
-import exchanges
 import ports
 from e2e import browser as browsers
 from e2e.attack import ATTACK, other_origin
 from e2e.browser import page_of
-from e2e.client import client, outcome, register, send, store
+from e2e.client import client, outcome, send, store
+from e2e.dashboard import address, live, number, ratio, rows, saying
 from e2e.proxy import ProxyProcess
 from e2e.test_gateway import port_of, signed
 from e2e.test_web import PASSWORD
 from e2e.upstream import ScriptedUpstream
-from exchanges.base import Exchange
 
 
 @pytest.fixture(scope="module")
@@ -57,33 +55,6 @@ def page(browser: Browser, gate: ProxyProcess) -> Iterator[Page]:
         yield made
 
 
-def address(gate: ProxyProcess) -> str:
-    return f"http://127.0.0.1:{port_of(gate)}/"
-
-
-def live(page: Page) -> None:
-    expect(page.locator("#link")).to_have_attribute("data-state", "live")
-    expect(page.locator("#tile-calls dd").first).to_be_visible()
-
-
-def saying(upstream: ScriptedUpstream, word: str, model: str = "") -> Exchange:
-    made = exchanges.openai.CHAT.saying(word)
-    if model:
-        body = made.body.replace(b"gpt-4o-mini-2024-07-18", model.encode())
-        assert body != made.body
-        made = replace(made, body=body)
-    register(upstream, made)
-    return made
-
-
-def rows(page: Page, verdict: str) -> Locator:
-    return page.locator("#calls tbody tr", has=page.locator(f".badge.{verdict.lower()}"))
-
-
-def number(page: Page, tile: str) -> int:
-    return int(page.locator(f"#tile-{tile} dd").first.inner_text().replace(",", ""))
-
-
 def test_numbers_move_as_calls_end(
     page: Page, through: httpx.Client, upstream: ScriptedUpstream, word: str
 ) -> None:
@@ -96,12 +67,6 @@ def test_numbers_move_as_calls_end(
     expect(rows(page, "HIT")).to_have_count(shown + 2)
     assert page.locator("#plot-calls canvas").count() == 1
     expect(page.locator("#times")).to_contain_text("as fast from the cache")
-
-
-def ratio(page: Page) -> int:
-    calls = number(page, "calls")
-    upstream = int(page.locator("#tile-calls dd.aside").inner_text().split()[0])
-    return round((calls - upstream) / calls * 100)
 
 
 def test_a_miss_is_explained_by_mouse_and_by_keyboard(
