@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from e2e import certs
 from e2e.certs import Certificates
@@ -13,8 +13,8 @@ from s3.server import S3Server
 
 pytest_plugins = ["pytester"]
 
-# how long an example takes tells how busy the machine is
-settings.register_profile("patient")
+# how long an example takes tells how busy the machine is, and so does how long it takes to make one
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
