@@ -16,7 +16,7 @@ def keys(listing: str) -> list[str]:
 
 def test_the_newest_come_first_and_the_rest_is_counted(console: Console) -> None:
     now = time.time()
-    console.fill(*(made(n, created=now - age) for n, age in enumerate((300, 100, 200))))
+    console.fill(*(made(n, created=now - age) for n, age in enumerate((310, 65, 190))))
     assert keys(console.ok("ls", "--json")) == [KEYS[1], KEYS[2], KEYS[0]]
     lines = console.ok("ls", "--limit", "2").splitlines()
     assert [line.split()[:2] for line in lines[1:3]] == [[KEYS[1][:12], "1m"], [KEYS[2][:12], "3m"]]
