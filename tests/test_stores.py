@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mitmcache import settings
+from mitmcache import stores as module
 from mitmcache.purge.purger import KNOWN
 from mitmcache.selection import About, Selection
 from mitmcache.store.base import Entry
@@ -14,6 +15,12 @@ from mitmcache.stores import Stores
 from store.samples import key
 
 DEFAULTS = {option.name: option.default for option in settings.OPTIONS}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is slow to write is none of what is tested here."""
+    monkeypatch.setattr(module, "FLUSH", 60.0)
 
 
 def stores(folder: Path, **options: str) -> Stores:
