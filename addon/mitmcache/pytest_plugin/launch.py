@@ -19,7 +19,7 @@ SCRIPT = "from mitmcache.addons.tape import tape_addons\n\naddons = tape_addons(
 TOKEN, HEADER = "MITMCACHE_TAPE_TOKEN", "mitmcache-tape-token"  # as addons/tape.py has them
 ANSWER = 60.0
 """Seconds."""
-ENDING = 1.0
+ENDING = 10.0
 """Seconds between the end of its connections and its own, at most."""
 TAIL = 20
 
