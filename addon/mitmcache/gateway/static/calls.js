@@ -35,7 +35,8 @@ export const focusOn = (id) => document.querySelector(`#calls tr[data-id="${CSS.
 export class Calls {
   #calls = [];
   #waiting = [];
-  #since = []; // while all there is to show is being read
+  #told = []; // the last that have arrived
+  #asked; // the last of them when all there is to show was asked for
   #paused = false;
   #open;
 
@@ -50,14 +51,17 @@ export class Calls {
 
   /** To be said before all there is to show is asked for: what ends meanwhile may not be told. */
   reading() {
-    this.#since = [];
+    this.#asked = this.#told[0];
   }
 
-  /** All there is to show. */
+  /** All there is to show, but for what has arrived since, or is not written yet. */
   replace(calls) {
     if (this.#paused) return;
     const known = new Set(calls.map((call) => call.id));
-    this.#calls = [...this.#since.filter((call) => !known.has(call.id)), ...calls];
+    const newest = Math.max(0, ...calls.map((call) => call.at));
+    const asked = this.#told.indexOf(this.#asked);
+    const lacks = (call, place) => !known.has(call.id) && (asked < 0 || place < asked || call.at > newest);
+    this.#calls = [...this.#told.filter(lacks), ...calls].slice(0, MOST);
     this.#show(new Set());
   }
 
@@ -70,7 +74,7 @@ export class Calls {
 
   /** New ones, which arrive the oldest first. */
   arrived(calls) {
-    for (const list of [this.#waiting, this.#since]) {
+    for (const list of [this.#waiting, this.#told]) {
       list.unshift(...calls.toReversed());
       list.length = Math.min(list.length, MOST);
     }
