@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from e2e import certs
 from e2e.certs import Certificates
+from patience import be_patient
 from s3.faults import FaultProxy
 from s3.server import S3Server
 
@@ -16,6 +17,10 @@ pytest_plugins = ["pytester"]
 # how long an example takes tells how busy the machine is, and so does how long it takes to make one
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    be_patient()
 
 
 @pytest.fixture(scope="session")

@@ -223,7 +223,7 @@ class Rig:
     async def close(self) -> None:
         for closing in (self.storage.done(), self.get(CallHistory).done()):
             if closing:
-                await asyncio.wait_for(closing, 10)
+                await asyncio.wait_for(closing, PATIENCE)
 
 
 def feed(response: http.Response, *chunks: bytes) -> list[bytes]:

@@ -108,15 +108,17 @@ from pathlib import Path
 from dataclasses import replace
 from journal.events import event
 from mitmcache.journal.history import History
+from patience import be_patient
 
 async def main():
     history = History(Path(sys.argv[1]), float("inf"))
     for n in range(50):
         history.note([event(id=f"other-{n}", began=999990.0)])
-        await history.flush(10)
-    await history.close(10)
+        await history.flush(60)
+    await history.close(60)
     print(history.lost)
 
+be_patient()
 asyncio.run(main())
 """
 
@@ -130,7 +132,7 @@ async def test_two_processes_keep_one_history(make: Make, tmp_path: Path) -> Non
         for n in range(50):
             history.note([replace(FULL, id=f"mine-{n}")])
             await history.flush(DEADLINE)
-        out, _ = await asyncio.wait_for(other.communicate(), 30)
+        out, _ = await asyncio.wait_for(other.communicate(), 100)
     finally:
         if other.returncode is None:
             other.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mitmcache.selection import About
 from mitmcache.store.disk import DiskStore
+from patience import be_patient
 from store.samples import entry, stage
 
 UPLOADED = About(tags=("uploaded",))
@@ -26,7 +27,7 @@ async def fill(folder: Path, seed: int) -> None:
         staged = chance.random() < 0.2
         one = stage(store, name, size, about=about) if staged else entry(name, size, about=about)
         if not store.put(one):
-            await store.flush(10)
+            await store.flush(60)
             continue
         count += 1
         await asyncio.sleep(0)
@@ -39,4 +40,5 @@ async def fill(folder: Path, seed: int) -> None:
             sys.stdout.flush()
 
 
+be_patient()
 asyncio.run(fill(Path(sys.argv[1]), int(sys.argv[2])))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mitmcache.store.base import StoreError
 from mitmcache.store.disk import DiskStore
+from patience import be_patient
 from store.samples import belongs, entry, key
 
 KEYS = 300
@@ -34,9 +35,10 @@ async def hammer(folder: Path, seed: int) -> None:
         else:
             await store.delete(key(name))
         if count % 100 == 0:
-            await store.flush(10)
+            await store.flush(60)
             sys.stdout.write(f"{wrong} {failed} {(await store.stats()).write_failed}\n")
             sys.stdout.flush()
 
 
+be_patient()
 asyncio.run(hammer(Path(sys.argv[1]), int(sys.argv[2])))

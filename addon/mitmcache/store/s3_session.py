@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 READ_CONNECTIONS = 20
 WRITE_CONNECTIONS = 8
 METADATA_SECONDS = 0.3
+READ_CONNECT, READ_WAIT = 1.0, 2.0
+WRITE_CONNECT, WRITE_WAIT = 2.0, 15.0
+"""Seconds for a connection, and for each single wait on it; the deadline of a call is for all of them."""
 """For each of two requests to the machine's own metadata service, which is not there except on AWS."""
 LIBRARIES = ("boto3", "botocore", "urllib3")
 
@@ -61,8 +64,8 @@ def connect(location: Location, environ: Mapping[str, str]) -> Clients:
         raise BucketError(location, Kind.NO_CREDENTIALS, _unknown(session, profile))
     maker = boto3.session.Session(botocore_session=session)
     region = location.region or session.get_config_variable("region") or "us-east-1"
-    reading = Transport(authorities, READ_CONNECTIONS, connect=1, read=2)
-    writing = Transport(authorities, WRITE_CONNECTIONS, connect=2, read=15)
+    reading = Transport(authorities, READ_CONNECTIONS, connect=READ_CONNECT, read=READ_WAIT)
+    writing = Transport(authorities, WRITE_CONNECTIONS, connect=WRITE_CONNECT, read=WRITE_WAIT)
 
     def close() -> None:
         reading.close()

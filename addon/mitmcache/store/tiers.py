@@ -51,7 +51,7 @@ class Tiers:
         disk: Disk | None,
         bucket: Bucket | None = None,
         *,
-        deadline: float = DEADLINE,
+        deadline: float | None = None,
     ) -> None:
         self.memory = memory
         self.disk_hits = 0
@@ -60,7 +60,7 @@ class Tiers:
         self.lookup_timeout = 0
         self._disk = disk
         self._bucket = bucket
-        self._deadline = deadline
+        self._deadline = DEADLINE if deadline is None else deadline
 
     async def find(self, key: str, about: About = UNKNOWN, below: Tier | None = None) -> Found | None:
         """The blob of the fastest tier that has one, of those slower than `below`.
