@@ -1,6 +1,7 @@
 """A proxy in front of a real S3 server, which does to requests what networks and servers do."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
@@ -61,10 +62,13 @@ class FaultProxy:
         self._seconds = 0.0
         self._answer = b""
         self._applies: Callable[[Request], bool] = lambda request: True
-        self._port = 0
+        # bound until the end, so that nobody else gets the port while it refuses
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self._port = self._held.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -91,12 +95,9 @@ class FaultProxy:
     async def _behave(
         self, fault: Fault, seconds: float, status: int, code: str, applies: Callable[[Request], bool]
     ) -> None:
-        xml = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>m</Message></Error>'
-        )
-        head = (
-            f"HTTP/1.1 {status} Fault\r\nContent-Type: application/xml\r\nContent-Length: {len(xml)}\r\n\r\n"
-        )
+        xml = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>m</Message></Error>'
+        kind = "Content-Type: application/xml"
+        head = f"HTTP/1.1 {status} Fault\r\n{kind}\r\nContent-Length: {len(xml)}\r\n\r\n"
         self._fault, self._seconds, self._applies = fault, seconds, applies
         self._answer = (head + xml).encode()
         if fault is Fault.REFUSE:
@@ -116,17 +117,19 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._held.close()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         context = None
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._tls)
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=context)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self._port, ssl=context, reuse_port=True
+        )
 
     async def _close(self) -> None:
         if self._server:
@@ -137,15 +140,13 @@ class FaultProxy:
 
     async def _end(self) -> None:
         await self._close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        # those of connections that have only just come are not known to us yet
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
         self._writers.add(writer)
         upstream: list[asyncio.StreamWriter] = []
         try:
@@ -158,7 +159,6 @@ class FaultProxy:
             for each in (writer, *upstream):
                 each.transport.abort()
             self._writers.discard(writer)
-            self._tasks.discard(task)
 
     async def _exchange(
         self,

@@ -1,8 +1,8 @@
 """Stores of the bucket, for their tests: behind the proxy that does it harm."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,14 @@ from mitmcache.store.location import parse
 from mitmcache.store.names import Names
 from mitmcache.store.r2 import R2Store
 from mitmcache.store.seal import Seal
-from s3.faults import FaultProxy
+from s3.faults import Fault, FaultProxy
 from s3.server import environ
 
 ABOUT = About("openai", "api.openai.com", "gpt-5")
-DEADLINE = 1.0
-"""Seconds for a lookup: no less, since a busy machine may be slow too."""
+DEADLINE = 30.0
+"""Seconds for a lookup: far more than one takes, since a busy machine may be slow too."""
+SHORT = 0.5
+"""Seconds for one that is not to be answered in time."""
 KEYS = [f"{number:064x}" for number in range(100)]
 KEY = KEYS[0]
 
@@ -58,9 +60,19 @@ async def opening(place: str, faults: FaultProxy, staging: Path) -> AsyncIterato
     try:
         yield open_one
     finally:
-        faults.behave()
+        faults.behave(Fault.REFUSE)  # ends what hangs
         for store in stores:
-            await store.close(10)
+            await store.close(60)
+
+
+@contextmanager
+def in_a_hurry(store: R2Store) -> Iterator[None]:
+    """Its lookups are given up soon."""
+    store._deadline, before = SHORT, store._deadline
+    try:
+        yield
+    finally:
+        store._deadline = before
 
 
 def _make(folder: Path) -> None:

@@ -14,9 +14,10 @@ from mitmcache.store.names import Names
 from mitmcache.store.r2 import R2Store, Skipped
 from mitmcache.store.s3_errors import BucketError, Kind
 from mitmcache.store.seal import Seal
+from s3 import late
 from s3.faults import Fault, FaultProxy
 from s3.server import S3Server
-from s3.stores import ABOUT, KEY, KEYS, Open, entry, failures, opening, until
+from s3.stores import ABOUT, KEY, KEYS, Open, entry, failures, in_a_hurry, opening, until
 
 SEAL = Seal(b"0123456789abcdef", "bucket/prefix")
 
@@ -54,7 +55,7 @@ async def test_a_hit_is_one_get_and_a_put_one_put(open_store: Open, faults: Faul
 async def test_a_large_record_goes_and_comes_as_a_file(
     open_store: Open, seal: Seal | None, tmp_path: Path
 ) -> None:
-    store = await open_store(seal=seal, deadline=10)
+    store = await open_store(seal=seal)
     data = os.urandom(LARGE + 1)
     path = tmp_path / "record"
     path.write_bytes(data)
@@ -69,7 +70,7 @@ async def test_a_large_record_goes_and_comes_as_a_file(
 async def test_what_does_not_open_is_a_miss_and_counted(open_store: Open) -> None:
     store, stranger = await open_store(seal=SEAL), await open_store(seal=None)
     name = Names(SEAL).entry(KEY, ABOUT)
-    await stranger.ask(lambda objects: objects.put(name, b"not sealed", deadline=10))
+    await stranger.ask(lambda objects: objects.put(name, b"not sealed", deadline=60))
     assert await store.get(KEY, ABOUT) is None
     assert (store.statistics()["unreadable"], store.statistics()["failures"]) == (1, 0)
 
@@ -80,7 +81,8 @@ async def test_lookups_are_counted(open_store: Open, faults: FaultProxy) -> None
     for key in KEYS[:3]:
         await store.get(key, ABOUT)
     faults.behave(Fault.HANG)
-    await failures(store, 1)
+    with in_a_hurry(store):
+        await failures(store, 1)
     faults.behave(Fault.STATUS, status=500)
     await failures(store, 1)
     assert store.statistics() == {
@@ -109,30 +111,30 @@ async def test_a_lookup_ends_with_the_deadline_and_so_does_its_thread(
     store = await open_store()
     await store.put(entry(blob=b"x" * 1000))
     faults.behave(fault)
-    with pytest.raises(BucketError) as caught:
+    with pytest.raises(BucketError) as caught, in_a_hurry(store):
         await store.get(KEY, ABOUT)
     assert caught.value.kind is Kind.TIMEOUT
-    await store._readers.close(20)
+    await store._readers.close(60)
     assert not store._readers._running
 
 
 async def test_the_loop_is_free_while_the_bucket_is_slow(open_store: Open, faults: FaultProxy) -> None:
-    store = await open_store(deadline=2.0)
-    faults.behave(Fault.DELAY, seconds=0.5)
+    store = await open_store()
+    faults.requests.clear()
+    faults.behave(Fault.HANG)
     lookup = asyncio.ensure_future(store.get(KEY, ABOUT))
-    turns = 0
-    while not lookup.done():
-        await asyncio.sleep(0.01)
-        turns += 1
-    assert turns > 5
+    await until(lambda: bool(faults.requests))
+    assert not lookup.done()
 
 
 async def test_lookups_beyond_the_threads_are_skipped_and_not_queued(
     open_store: Open, faults: FaultProxy
 ) -> None:
-    store = await open_store(deadline=3.0)
+    store = await open_store()
     faults.behave(Fault.HANG)
     lookups = [asyncio.ensure_future(store.get(key, ABOUT)) for key in KEYS[:40]]
+    await until(lambda: sum(lookup.done() for lookup in lookups) == 40 - r2.READERS)
+    faults.behave(Fault.REFUSE)
     results = await asyncio.gather(*lookups, return_exceptions=True)
     kinds = [type(result) for result in results]
     assert (kinds.count(BucketError), kinds.count(Skipped)) == (r2.READERS, 40 - r2.READERS)
@@ -140,24 +142,27 @@ async def test_lookups_beyond_the_threads_are_skipped_and_not_queued(
 
 
 async def test_a_large_record_that_keeps_coming_has_longer(
-    open_store: Open, faults: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_limits, "RATE", 1 << 20)
-    store = await open_store()
+    loop, clocks = asyncio.get_running_loop(), [0.0]
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + sum(clocks))
+    late.turn_in_the_middle(monkeypatch, lambda ahead: loop.call_soon_threadsafe(clocks.append, ahead))
+    store = await open_store(deadline=late.SECONDS)
     path = tmp_path / "record"
     path.write_bytes(bytes(2 * LARGE))
     await store.put(entry(blob=Staged(path, 2 * LARGE)))
-    faults.behave(Fault.PACED)
     found = await store.get(KEY, ABOUT)
     assert isinstance(found, Large)
     found.file.close()
+    assert sum(clocks) > late.SECONDS
 
 
 async def test_a_large_record_that_nobody_waits_for_any_more_is_removed(
     open_store: Open, faults: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3_limits, "RATE", 1 << 20)
-    store = await open_store(deadline=5)
+    store = await open_store()
     path = tmp_path / "record"
     path.write_bytes(bytes(LARGE + 1))
     await store.put(entry(blob=Staged(path, LARGE + 1)))
@@ -172,7 +177,7 @@ async def test_a_large_record_that_nobody_waits_for_any_more_is_removed(
 
 async def test_after_a_close_nothing_is_asked(open_store: Open, faults: FaultProxy) -> None:
     store = await open_store()
-    await store.close(10)
+    await store.close(60)
     faults.requests.clear()
     with pytest.raises(StoreError):
         await store.get(KEY, ABOUT)
@@ -185,13 +190,13 @@ async def test_closing_ends_a_start_that_hangs(open_store: Open, faults: FaultPr
     faults.behave(Fault.HANG)
     store = await open_store(ready=False)
     await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await store.close(0.01)
 
 
 async def test_a_bucket_that_is_served_by_a_real_server_needs_no_proxy(
     place: str, s3_server: S3Server
 ) -> None:
-    store = R2Store(parse(place, s3_server.environ), Names(), deadline=5, environ=s3_server.environ)
+    store = R2Store(parse(place, s3_server.environ), Names(), deadline=60, environ=s3_server.environ)
     await store.put(entry())
-    await store.close(10)
+    await store.close(60)

@@ -16,6 +16,7 @@ from mitmcache.store.s3 import Fetched, Objects
 from mitmcache.store.s3_errors import BucketError, Kind
 from mitmcache.store.s3_large import BLOCK, Part, Received, save
 from s3.faults import Fault, FaultProxy, Request
+from s3.late import Clock
 from s3.server import S3Server, environ
 
 PART = 5 << 20
@@ -106,11 +107,24 @@ def test_the_parts_keep_to_a_condition(objects: Objects, source: Path) -> None:
     [(Fault.STATUS, Kind.FAILED), (Fault.GARBAGE, Kind.GARBAGE), (Fault.HANG, Kind.TIMEOUT)],
 )
 def test_an_upload_that_fails_leaves_no_parts(
-    objects: Objects, faults: FaultProxy, s3_server: S3Server, source: Path, fault: Fault, kind: Kind
+    objects: Objects,
+    faults: FaultProxy,
+    s3_server: S3Server,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    kind: Kind,
 ) -> None:
-    faults.behave(fault, applies=lambda request: is_part(request, 2))
+    clock = Clock(monkeypatch)
+
+    def applies(request: Request) -> bool:
+        if is_part(request, 2) and fault is Fault.HANG:
+            clock.ahead = 59.0
+        return is_part(request, 2)
+
+    faults.behave(fault, applies=applies)
     with pytest.raises(BucketError) as caught:
-        objects.put("v1/x", source, deadline=3)
+        objects.put("v1/x", source, deadline=60)
     assert caught.value.kind is kind
     assert is_part(faults.requests[-2], 2)
     assert faults.methods[-1] == "DELETE"

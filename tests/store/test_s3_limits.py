@@ -10,6 +10,7 @@ from mitmcache.store.location import parse
 from mitmcache.store.s3 import Fetched, Objects
 from mitmcache.store.s3_errors import BucketError, Kind
 from mitmcache.store.s3_limits import MOST, RATE, TooMuch, within
+from s3 import late
 from s3.faults import Fault, FaultProxy
 from s3.server import environ
 
@@ -74,7 +75,7 @@ def test_what_comes_into_a_file_earns_a_second_for_each_32_mib() -> None:
 def test_a_large_object_that_stalls_is_cut_off_and_leaves_no_file(
     objects: Objects, faults: FaultProxy, tmp_path: Path
 ) -> None:
-    objects.put("v1/large", bytes(LARGE + 1), deadline=20)
+    objects.put("v1/large", bytes(LARGE + 1), deadline=60)
     faults.behave(Fault.STALL)
     with pytest.raises(BucketError) as caught:
         objects.get("v1/large", deadline=1.0, stage=lambda: tmp_path / "x")
@@ -83,24 +84,20 @@ def test_a_large_object_that_stalls_is_cut_off_and_leaves_no_file(
 
 
 def test_a_large_object_that_keeps_coming_has_longer_than_the_deadline(
-    objects: Objects, faults: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_limits, "RATE", 1 << 20)
-    objects.put("v1/large", bytes(LARGE + 1), deadline=20)
-    faults.behave(Fault.PACED)
-    found = objects.get("v1/large", deadline=1.0, stage=lambda: tmp_path / "x")
+    late.turn_in_the_middle(monkeypatch)
+    objects.put("v1/large", bytes(LARGE + 1), deadline=60)
+    found = objects.get("v1/large", deadline=late.SECONDS, stage=lambda: tmp_path / "x")
     assert isinstance(found, Fetched)
     assert isinstance(found.body, Large)
     with found.body.file as file:
         assert len(file.read()) == LARGE + 1
 
 
-def test_a_small_one_that_is_slow_has_not(
-    objects: Objects, faults: FaultProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3_limits, "RATE", 1 << 20)
-    objects.put("v1/x", bytes(LARGE), deadline=20)
-    faults.behave(Fault.PACED)
+def test_a_small_one_that_is_slow_has_not(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    late.turn_in_the_middle(monkeypatch)
+    objects.put("v1/x", bytes(LARGE), deadline=60)
     with pytest.raises(BucketError) as caught:
-        objects.get("v1/x", deadline=1.0)
+        objects.get("v1/x", deadline=late.SECONDS)
     assert caught.value.kind is Kind.TIMEOUT
