@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from mitmcache.selection import Selection
+from mitmcache.store import lately as lately_module
 from mitmcache.store.base import Entry
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.lately import BYTES, FRESH_SECONDS, GROUPS, PUTS, Lately
@@ -98,13 +99,16 @@ def test_a_group_that_is_asked_for_stays() -> None:
     assert known.get("g0", 1) and not known.get("g1", 1)
 
 
-async def test_the_disk_is_asked_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_disk_is_not_asked_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lately_module, "FRESH_SECONDS", 3600.0)
     store = DiskStore(tmp_path, 1 << 30, now=lambda: 1.0)
     store.open()
     try:
         key = [f"{number:064x}" for number in range(3)]
         store.put(entry(key[0]))
-        await store.flush(10)
+        await store.flush(60)
         assert await store.nearest("g", 2, lately=True) == [(key[0], b"s")]
         with monkeypatch.context() as patched:
             patched.setattr(store, "_read", None)
@@ -115,4 +119,4 @@ async def test_the_disk_is_asked_once_a_second(tmp_path: Path, monkeypatch: pyte
         await store.remove(Selection())
         assert await store.nearest("g", 2, lately=True) == []
     finally:
-        await store.close(10)
+        await store.close(60)
