@@ -43,7 +43,7 @@ async def test_what_has_no_room_is_refused_and_leaves_nothing(
     counted = await into.finish()
     assert (counted.imported, counted.there, counted.lost) == (1, 0, 0)
     assert counted.refused == {"there is no room for it": 1, "not a plain file": 1}
-    await disk.close(10)
+    await disk.close(60)
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -56,7 +56,7 @@ async def test_the_queue_is_written_before_it_is_full(
         await into.take(member(number, 500))
     assert (await into.finish()).imported == 30
     assert len(await disk.keys("", 100)) == 30
-    await disk.close(10)
+    await disk.close(60)
 
 
 async def test_a_record_gets_the_newest_generation(disk: DiskStore) -> None:
@@ -65,13 +65,13 @@ async def test_a_record_gets_the_newest_generation(disk: DiskStore) -> None:
     await into.finish()
     blob = await disk.get(KEYS[0])
     assert isinstance(blob, bytes) and record.decode(blob, KEYS[0]).generation == 5
-    await disk.close(10)
+    await disk.close(60)
 
 
 async def test_a_disk_that_does_not_write_is_an_error(disk: DiskStore) -> None:
     into = importer(disk)
     await into.take(member(0))
-    await disk.close(10)
+    await disk.close(60)
     with pytest.raises(StoreError):
         await into.finish()
 
@@ -83,4 +83,4 @@ async def test_what_is_known_of_a_requests_likeness_explains_misses(disk: DiskSt
         await into.take(member(number))
     assert (await into.finish()).imported == 2
     assert await disk.nearest("group") == [(KEYS[1], b"shape")]
-    await disk.close(10)
+    await disk.close(60)

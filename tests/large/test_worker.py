@@ -94,4 +94,4 @@ def test_the_process_ends_with_whoever_started_it(tmp_path: Path) -> None:
     assert process.stdin
     process.stdin.write(made.as_json().encode() + b"\n")
     process.stdin.close()
-    assert process.wait(20) not in (0, -signal.SIGKILL)
+    assert process.wait(100) not in (0, -signal.SIGKILL)

@@ -30,7 +30,7 @@ async def open_disk(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenDisk]:
 
     yield open_one
     for store in stores:
-        await store.close(10)
+        await store.close(60)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ async def put():
     store = DiskStore(pathlib.Path(sys.argv[1]), 1 << 27, now=time.time)
     store.open()
     store.put(entry("another's"))
-    await store.close(10)
+    await store.close(60)
 asyncio.run(put())
 """
 
@@ -72,7 +72,7 @@ async def test_a_miss_asks_the_disk_until_it_is_known_that_it_is_one(
 ) -> None:
     store = open_disk()
     store.put(entry("a"))
-    await store.flush(10)
+    await store.flush(60)
     with monkeypatch.context() as patched, locked(tmp_path):
         patched.setattr(store, "_reading", None)
         assert await store.get(key("none")) is None
@@ -85,15 +85,15 @@ async def test_a_miss_asks_the_disk_until_it_is_known_that_it_is_one(
 
 async def test_what_another_process_has_put_is_there_at_once(open_disk: OpenDisk, tmp_path: Path) -> None:
     store = open_disk()
-    await store.flush(10)
+    await store.flush(60)
     assert await store.get(key("another's")) is None
     assert store._absent.spared == 1
     command = [sys.executable, "-c", PUT, str(tmp_path)]
     root = Path(__file__).parents[2]
     path = {"PYTHONPATH": f"{root / 'addon'}:{root / 'tests'}"}
-    await asyncio.to_thread(subprocess.run, command, check=True, timeout=60, env=path)
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=100, env=path)
     assert await store.get(key("another's")) == entry("another's").blob
-    await store.flush(10)
+    await store.flush(60)
     assert await store.get(key("another's")) == entry("another's").blob
     assert await store.get(key("none")) is None
     assert store._absent.spared == 2
@@ -105,7 +105,7 @@ async def test_stores_that_share_a_folder_find_what_the_other_has(open_disk: Ope
         one, other = stores[n % 2], stores[1 - n % 2]
         assert await one.get(key(n)) is None
         one.put(entry(n))
-        assert await one.flush(10)
+        assert await one.flush(60)
         assert await other.get(key(n)) == entry(n).blob
 
 
@@ -117,7 +117,7 @@ async def test_a_read_that_hangs_keeps_the_locks_of_its_connection(
     goes_on = threading.Event()
     for hangs in (True, False):
         store = open_disk()
-        await store.flush(10)
+        await store.flush(60)
         reading = asyncio.create_task(store._reading().run(lambda db: goes_on.wait(30)))
         await asyncio.sleep(0)
         if not hangs:

@@ -19,7 +19,7 @@ class Written(DiskStore):
     """A DiskStore whose every read comes from the disk and not from what is queued."""
 
     async def get(self, key: str) -> Blob | None:
-        await self.flush(10)
+        await self.flush(60)
         return await super().get(key)
 
 
@@ -44,7 +44,7 @@ SIZES = (1, 1000, 65_536, 65_537, 900_000)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     made: Store = request.param(tmp_path)
     yield made
-    await made.close(10)
+    await made.close(60)
 
 
 async def test_a_key_never_put_is_none(store: Store) -> None:
@@ -100,8 +100,8 @@ async def test_closing_twice_is_harmless_and_a_closed_store_raises_nothing_but_s
     store: Store,
 ) -> None:
     store.put(entry("a"))
-    await store.close(10)
-    await store.close(10)
+    await store.close(60)
+    await store.close(60)
     store.put(entry("b"))
     for act in (store.get, store.delete):
         with contextlib.suppress(StoreError):

@@ -31,7 +31,7 @@ def run_and_kill(running: "list[subprocess.Popen[str]]", lines: int) -> list[lis
         for process in running:
             process.kill()
         for process, heard in zip(running, said, strict=True):
-            heard += process.communicate(timeout=30)[0].splitlines(keepends=True)
+            heard += process.communicate(timeout=60)[0].splitlines(keepends=True)
     return [[line for line in heard if line.endswith("\n")] for heard in said]
 
 
@@ -52,7 +52,7 @@ async def test_two_processes_killed_while_writing_leave_a_store_that_is_whole(
         assert [key for key, blob in blobs if not belongs(key, blob)] == []
         assert len(keys) > 20
         assert query(tmp_path, "SELECT n = (SELECT count(*) FROM entries) FROM totals") == [(1,)]
-        await store.close(10)
+        await store.close(60)
 
 
 async def lost(store: DiskStore, folder: Path, seed: int, stored: int) -> list[str]:
@@ -90,12 +90,12 @@ async def test_of_fifty_processes_killed_while_writing_none_loses_what_it_had_co
     assert query(tmp_path, f"{dirty} AND tags <> ''") < query(
         tmp_path, "SELECT count(*) FROM entries WHERE tags <> ''"
     )
-    await store.close(10)
+    await store.close(60)
     for path in files(tmp_path):
         os.utime(path, (100, 100))
     store = open_disk()
     for _ in range(300):
-        assert await store.flush(10)
+        assert await store.flush(60)
     assert query(tmp_path, "SELECT count(*) FROM entries WHERE blob IS NULL") == [(len(files(tmp_path)),)]
     assert names(tmp_path, "tmp/*") == []
 
@@ -107,7 +107,7 @@ async def test_a_database_that_is_set_aside_while_another_process_has_it_open_le
     store = open_disk()
     for n in range(500):
         store.put(entry(f"before {n}", 10_000))
-    await store.close(10)
+    await store.close(60)
     other = start(tmp_path, 1)
     try:
         assert other.stdout
@@ -119,10 +119,10 @@ async def test_a_database_that_is_set_aside_while_another_process_has_it_open_le
         assert names(tmp_path, "*.corrupt-*") == [f"{DATABASE}.corrupt-1"]
         for n in range(100):
             assert store.put(entry(n))
-        assert await store.flush(20)
+        assert await store.flush(60)
         assert [n for n in range(100) if await store.get(key(n)) != entry(n).blob] == []
         assert query(tmp_path, "PRAGMA integrity_check") == [("ok",)]
         assert (await store.stats()).write_failed == 0
     finally:
         other.kill()
-        other.communicate(timeout=30)
+        other.communicate(timeout=60)

@@ -24,7 +24,7 @@ async def fill(store: DiskStore, clock: Clock, names: range, size: int = 1000) -
     for n in names:
         clock.time += 1
         assert store.put(entry(n, size, about=about(n)))
-    assert await store.flush(20)
+    assert await store.flush(60)
 
 
 async def test_what_was_put_is_due_until_it_is_uploaded_the_oldest_first(
@@ -33,7 +33,7 @@ async def test_what_was_put_is_due_until_it_is_uploaded_the_oldest_first(
     store = open_disk(destination="bucket")
     await fill(store, clock, range(5))
     store.put(entry("copy", copy=True))
-    assert await store.flush(10)
+    assert await store.flush(60)
     found = await store.due(99)
     assert [due.key for due in found] == [key(n) for n in range(5)]
     assert found[1] == Due(key(1), found[1].version, 1000, about(1), 0.0)
@@ -43,7 +43,7 @@ async def test_what_was_put_is_due_until_it_is_uploaded_the_oldest_first(
     for due in found[:3]:
         store.uploaded(due.key, due.version)
     assert [due.key for due in await store.due(99)] == [key(3), key(4)]
-    await store.flush(10)
+    await store.flush(60)
     assert query(store._folder, "SELECT count(*) FROM entries WHERE dirty = 'bucket'") == [(2,)]
     assert store.waiting == 2
 
@@ -69,7 +69,7 @@ async def test_an_upload_of_what_has_been_replaced_meanwhile_leaves_the_new_one_
     (before,) = await store.due(9)
     await fill(store, clock, range(1))
     store.uploaded(before.key, before.version)
-    await store.flush(10)
+    await store.flush(60)
     (after,) = await store.due(9)
     assert after.version != before.version
 
@@ -80,7 +80,7 @@ async def test_every_destination_has_its_own_due(open_disk: OpenDisk, clock: Clo
     await fill(two, clock, range(3, 5))
     await fill(none, clock, range(5, 9))
     for store in (one, two, none):
-        await store.flush(10)
+        await store.flush(60)
     assert [len(await store.due(99)) for store in (one, two, none)] == [3, 2, 0]
     stats = [await store.stats() for store in (one, two, none)]
     assert [(s.dirty, s.dirty_ours) for s in stats] == [(5, 3), (5, 2), (5, 0)]
@@ -129,7 +129,7 @@ async def test_removing_takes_rows_and_files_dirty_or_not_and_what_was_queued(
     left = [n for n in range(14) if n % 3]
     assert [n for n in range(14) if await store.get(key(n)) is not None] == left
     assert len(files(tmp_path)) == len(left)
-    await store.flush(10)
+    await store.flush(60)
     stats = await store.stats()
     assert (stats.entries, stats.dirty) == (len(left), len(left))
 
@@ -156,7 +156,7 @@ async def test_a_row_that_is_replaced_while_it_is_being_removed_stays(
 
     monkeypatch.setattr(browse, "page", then_replace)
     assert await store.remove(Selection()) == 0
-    assert await store.flush(10)
+    assert await store.flush(60)
     assert await store.get(key(1)) == entry(1, LARGE, 2).blob
     assert len(files(tmp_path)) == 1
 
@@ -177,7 +177,7 @@ async def test_what_is_remembered_outlives_the_process_and_is_seen_by_others(ope
     await two.remember("purges", b"two")
     assert await one.recall("purges") == b"two"
     for store in (one, two):
-        await store.close(10)
+        await store.close(60)
     assert await open_disk().recall("purges") == b"two"
 
 
@@ -205,7 +205,7 @@ async def test_before_open_and_after_close_all_that_fails_is_a_store_error(
     store = DiskStore(tmp_path, 1_000_000, now=clock, destination="bucket")
     if state == "closed":
         store.open()
-        await store.close(10)
+        await store.close(60)
     store.uploaded(key(1), 1)
     for asked in (
         store.due(1),
@@ -225,7 +225,7 @@ async def test_a_disk_that_fails_or_hangs_is_a_store_error(
 ) -> None:
     monkeypatch.setattr(ledger, "WRITE_SECONDS", 0.01)
     store = open_disk(destination="bucket")
-    await store.flush(10)
+    await store.flush(60)
     with locked(tmp_path):
         with pytest.raises(StoreError, match="slow"):
             await store.remember("a", b"1")
@@ -238,4 +238,4 @@ async def test_a_disk_that_fails_or_hangs_is_a_store_error(
         await store.remember("a", b"1")
     query(tmp_path, "ALTER TABLE elsewhere RENAME TO meta")
     await store.remember("a", b"2")
-    assert await asyncio.wait_for(store.recall("a"), 10) == b"2"
+    assert await asyncio.wait_for(store.recall("a"), 60) == b"2"

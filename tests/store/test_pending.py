@@ -182,7 +182,7 @@ def test_the_first_change_is_taken_at_once_and_what_comes_meanwhile_is_the_next_
     writer = threading.Thread(target=lambda: taken.append(len(queue.take(60))))
     writer.start()
     put(queue, 0)
-    writer.join(30)
+    writer.join(60)
     assert taken == [1]
     for n in range(1, 4):
         put(queue, n)
@@ -228,7 +228,7 @@ def test_in_a_burst_a_batch_waits_until_it_is_full_or_somebody_waits_for_it(
             queue.wake()
         case "close":
             queue.close()
-    writer.join(10)
+    writer.join(60)
     assert taken == [expected]
 
 

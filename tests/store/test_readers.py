@@ -30,7 +30,7 @@ async def reading(tmp_path: Path) -> AsyncIterator[Readers]:
     db, _ = open_database(tmp_path)
     made = Readers(tmp_path)
     yield made
-    await made.close(10)
+    await made.close(60)
     db.close()
 
 
@@ -82,7 +82,7 @@ async def test_reads_of_a_hanging_disk_are_bounded_even_when_their_callers_have_
     with pytest.raises(StoreError, match="too many"):
         await reading.run(one)
     gate.go_on.set()
-    await reading.close(10)
+    await reading.close(60)
     assert len(gate.ran) == 5
 
 
@@ -109,7 +109,7 @@ async def test_a_file_that_its_caller_has_gone_away_from_is_closed(reading: Read
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reading.run(opened), 0.001)
     gate.go_on.set()
-    await reading.close(10)
+    await reading.close(60)
     await asyncio.sleep(0)
     assert file.closed
 
@@ -153,8 +153,8 @@ async def test_the_threads_end_with_it(reading: Readers) -> None:
     mine = [each for each in threading.enumerate() if each not in others]
     assert len(mine) == THREADS
     gate.go_on.set()
-    await reading.close(10)
+    await reading.close(60)
     assert await asyncio.gather(*jobs) == [1] * len(jobs)
     for thread in mine:
-        await asyncio.to_thread(thread.join, 10)
+        await asyncio.to_thread(thread.join, 60)
         assert not thread.is_alive()

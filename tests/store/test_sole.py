@@ -56,7 +56,7 @@ async def test_it_ends_with_the_process_that_had_it(tmp_path: Path) -> None:
         assert not await lock.take()
     finally:
         other.kill()
-        other.communicate(timeout=30)
+        other.communicate(timeout=60)
     assert await lock.take()
     lock.release()
 
@@ -67,7 +67,7 @@ async def test_to_look_at_it_in_vain_does_not_give_it_away(tmp_path: Path) -> No
     assert await lock.take()
     assert not await Sole(tmp_path, "uploads").take()
     other = holder(tmp_path)
-    assert other.communicate("", timeout=30)[0] == "False\n"
+    assert other.communicate("", timeout=60)[0] == "False\n"
     lock.release()
 
 

@@ -78,7 +78,7 @@ async def test_what_was_taken_over_is_replaced_and_removed_with_its_file(
 ) -> None:
     store = open_disk()
     await store.delete(key(19))
-    await store.flush(10)
+    await store.flush(60)
     assert names(old, "blobs/*/*") == []
     assert (await store.stats()).entries == 19
 

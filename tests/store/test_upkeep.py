@@ -20,7 +20,7 @@ async def fill(store: DiskStore, clock: Clock, names: range, size: int = 10_000,
     for n in names:
         clock.time += 1
         assert store.put(entry(n, size, expires=expires))
-    assert await store.flush(20)
+    assert await store.flush(60)
 
 
 def stored(folder: Path, names: range) -> list[int]:
@@ -57,7 +57,7 @@ async def test_use_is_remembered_across_a_restart(open_disk: OpenDisk, tmp_path:
     store = open_disk(max_bytes=20 * COST)
     await fill(store, clock, range(20))
     await store.get(key(0))
-    await store.close(10)
+    await store.close(60)
     await fill(open_disk(max_bytes=20 * COST), clock, range(20, 21))
     assert stored(tmp_path, range(4)) == [0]
 
@@ -92,16 +92,16 @@ async def test_real_disk_use_stays_near_the_bound(
     for n in range(3 * max_bytes // (size + ROW_OVERHEAD)):
         assert store.put(entry(n, size))
         if n % 200 == 199:
-            assert await store.flush(20)
+            assert await store.flush(60)
             assert (await store.stats()).bytes <= max_bytes
-    assert await store.flush(20)
+    assert await store.flush(60)
     stats = await store.stats()
     assert stats.write_failed == 0
     assert 0.85 * max_bytes <= stats.bytes <= max_bytes
     assert len(files(tmp_path)) == (stats.entries if size > INLINE_BYTES else 0)
     for _ in range(50):  # each is at least one slice of giving pages back
-        assert await store.flush(20)
-    await store.close(10)
+        assert await store.flush(60)
+    await store.close(60)
     used = sum(path.stat().st_size for path in [*files(tmp_path), tmp_path / "cache.sqlite3"])
     assert used <= 1.2 * max_bytes + 1_000_000  # the slack of free pages that is left for the next rows
 
@@ -111,11 +111,11 @@ async def test_disk_use_follows_when_the_bound_is_lowered(
 ) -> None:
     store = open_disk()
     await fill(store, clock, range(1000))
-    await store.close(10)
+    await store.close(60)
     before = (tmp_path / "cache.sqlite3").stat().st_size
     store = open_disk(max_bytes=1_000_000)
     for _ in range(50):
-        assert await store.flush(20)
+        assert await store.flush(60)
     assert before > 10_000_000
     assert (tmp_path / "cache.sqlite3").stat().st_size < 2_500_000  # while it is open
 
@@ -133,7 +133,7 @@ async def test_what_a_killed_process_left_is_removed_after_an_hour_and_nothing_e
 ) -> None:
     store = open_disk()
     store.put(entry("whole", LARGE))
-    await store.close(10)
+    await store.close(60)
     long_ago, lately = ORPHAN_SECONDS + 1, ORPHAN_SECONDS - 1
     (whole,) = files(tmp_path)
     kept = [
@@ -147,7 +147,7 @@ async def test_what_a_killed_process_left_is_removed_after_an_hour_and_nothing_e
     old(tmp_path / "tmp" / "orphan", clock, long_ago)
     store = open_disk()
     for _ in range(300):  # each is at least one folder
-        assert await store.flush(10)
+        assert await store.flush(60)
     assert sorted(files(tmp_path)) == sorted(kept)
     assert await store.get(key("whole")) == entry("whole", LARGE).blob
 
@@ -157,13 +157,13 @@ async def test_temporary_files_are_swept_every_hour(
 ) -> None:
     store = open_disk()
     for _ in range(300):
-        assert await store.flush(10)
+        assert await store.flush(60)
     old(tmp_path / "tmp" / "orphan", clock, ORPHAN_SECONDS + 1)
-    assert await store.flush(10)
+    assert await store.flush(60)
     assert len(files(tmp_path)) == 1
     hour = time.monotonic() + ORPHAN_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: hour)
-    assert await store.flush(10)
+    assert await store.flush(60)
     assert files(tmp_path) == []
 
 
@@ -181,6 +181,6 @@ async def test_what_is_still_to_be_uploaded_is_not_evicted_before_it_expires(
     assert stored(tmp_path, range(10)) == list(range(5))
     for due in await store.due(99):
         store.uploaded(due.key, due.version)
-    assert await store.flush(10)
+    assert await store.flush(60)
     await fill(other, clock, range(40, 50))
     assert stored(tmp_path, range(10)) == []

@@ -17,12 +17,12 @@ ADDON = Path(__file__).parents[2] / "addon"
 async def workers() -> AsyncIterator[Workers]:
     made = Workers(2, "test-worker")
     yield made
-    await made.close(10)
+    await made.close(60)
 
 
 def blocked(gate: threading.Event, value: str = "") -> Callable[[], str]:
     def work() -> str:
-        gate.wait(20)
+        gate.wait(60)
         return value
 
     return work
@@ -44,7 +44,7 @@ async def test_there_are_no_more_threads_than_were_asked_for_and_none_without_wo
     assert not [thread for thread in threading.enumerate() if thread.name == name]
     await asyncio.gather(*(workers.run(lambda: None) for _ in range(20)))
     assert len([thread for thread in threading.enumerate() if thread.name == name]) <= 2
-    await workers.close(10)
+    await workers.close(60)
 
 
 async def test_who_has_no_patience_is_told_that_all_are_busy(workers: Workers) -> None:
@@ -70,8 +70,8 @@ async def test_what_nobody_waits_for_any_more_is_handed_over_and_its_thread_take
     with pytest.raises(Busy):
         await workers.run(lambda: None, patience=0.01)
     gate.set()
-    assert [given.get(timeout=20), given.get(timeout=20)] == ["late", "late"]
-    assert await workers.run(lambda: "on", patience=10) == "on"
+    assert [given.get(timeout=60), given.get(timeout=60)] == ["late", "late"]
+    assert await workers.run(lambda: "on", patience=60) == "on"
 
 
 async def test_work_that_fails_when_nobody_waits_any_more_is_forgotten(workers: Workers) -> None:
@@ -79,7 +79,7 @@ async def test_work_that_fails_when_nobody_waits_any_more_is_forgotten(workers: 
     given: list[str] = []
 
     def fails() -> str:
-        gate.wait(20)
+        gate.wait(60)
         raise OSError
 
     with pytest.raises(TimeoutError):
@@ -87,7 +87,7 @@ async def test_work_that_fails_when_nobody_waits_any_more_is_forgotten(workers: 
             await workers.run(fails, unwanted=given.append)
     gate.set()
     assert await workers.run(lambda: "on") == "on"
-    await workers.close(10)
+    await workers.close(60)
     assert given == []
 
 
@@ -114,7 +114,7 @@ async def test_an_idle_thread_keeps_nothing_of_its_last_work(workers: Workers) -
     held = weakref.ref(work)
     await workers.run(work.method)
     del work
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while held():
             gc.collect()
             await asyncio.sleep(0.01)
