@@ -58,14 +58,22 @@ def gone(pid: int) -> bool:
 
 
 def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little of it there was by then."""
     monkeypatch.setattr(sys, "executable", str(hanging(tmp_path)))
-    pids: list[int] = []
-    reader = threading.Thread(target=lambda: pids.append(int((tmp_path / "pid").read_text())))
-    reader.start()
+    started: list[int] = []
+    start = Worker._start
+
+    def note(self: Worker) -> "subprocess.Popen[bytes]":
+        process = start(self)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(Worker, "_start", note)
+    heard = os.open(tmp_path / "pid", os.O_RDWR)  # it need not wait for a reader
     with pytest.raises(Failed):
         Worker(deadline=0.5).run(job(tmp_path, b"{}", JSON))
-    reader.join()
-    assert gone(pids[0])
+    os.close(heard)
+    assert [gone(pid) for pid in started] == [True]
 
 
 def test_killing_ends_what_is_done_and_what_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

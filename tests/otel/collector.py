@@ -93,7 +93,7 @@ class Collector:
             self.hold.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)
 
     def _take(self, path: str, headers: dict[str, str], body: bytes) -> None:
         with self._lock:
@@ -111,7 +111,7 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if collector.hold:
-                    collector.hold.wait(30)
+                    collector.hold.wait(100)
                 if collector.status == 200:
                     named = {name.lower(): value for name, value in self.headers.items()}
                     collector._take(self.path, named, body)

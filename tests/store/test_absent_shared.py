@@ -43,7 +43,10 @@ happenings = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(happenings, max_size=40))
 @pytest.mark.usefixtures("small_slices")
 def test_whatever_two_processes_do_what_is_there_is_never_absent(
