@@ -34,7 +34,7 @@ from mitmcache.settings import Settings
 
 CHUNK = 50
 """Bytes of a stream that arrive at once: less than an event."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what is judged and written; only to end a test that hangs."""
 
 context = taddons.context

@@ -14,7 +14,7 @@ from mitmcache.addons.journaling import Journaling
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.rows import DiskStats
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 ERRORS = "- {name: many errors, when: error_ratio, above: 0.5, min_calls: 3}"
 STORE = "- {when: store_down, for: 10s}"
 

@@ -58,7 +58,7 @@ async def test_who_may_not_ask_is_refused_there_too(rig: Rig) -> None:
 
 @pytest.mark.usefixtures("no_dial")
 async def test_a_listener_gets_what_there_was_in_a_moment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MOMENT", 0.05)
+    monkeypatch.setattr(asking, "MOMENT", 1.0)
     response = await answered(rig, at_gateway("/api/live"))
     assert (response.status_code, response.content) == (200, b"retry: 2000\n\n")
 

@@ -58,7 +58,7 @@ async def test_who_asks_for_a_new_answer_is_told_of_the_stored_one(rig: Rig) -> 
 async def test_a_miss_is_explained_by_the_answer_of_just_now(rig: Rig) -> None:
     for word in ("one", "two", "three"):
         asked = await explained(rig, flow_of(CHAT.saying(word)))
-        await rig.storage.keeper.drain(5)
+        await rig.storage.keeper.drain(60)
     near = trail_of(asked).near
     assert near and near.places == ["messages[0].content"]
     again = await explained(rig, flow_of(CHAT.saying("four")))

@@ -31,7 +31,7 @@ from mitmcache.addons.startup import Startup
 from mitmcache.addons.trail import trail_of
 from mitmcache.launch.note import TETHERED
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 SPEC = "reverse:http://llm.cache@127.0.0.1:{}"
 
 
@@ -184,7 +184,7 @@ async def test_what_is_asked_of_us_is_led_to_the_app_and_no_other_addon_hears_of
 async def test_the_app_answers_who_comes_by_us_and_nobody_else(rig: Rig) -> None:
     asked = await led(rig, at_gateway("/healthz"))
     url = f"http://127.0.0.1:{asked.request.port}/healthz"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         told = list(asked.request.headers.items())
         assert (await client.get(url, headers=told)).json() == {"status": "ok"}
         assert (await client.get(url, headers={"host": "localhost:8082"})).status_code == 403

@@ -80,7 +80,7 @@ async def test_a_history_that_cannot_be_written_holds_up_no_call(
     await both(rig)
     history = rig.get(CallHistory)
     await history.statistics()
-    await history.history.flush(5.0)
+    await history.history.flush(60.0)
     assert caplog.text.count("finished calls are not kept") == 1
     assert history.ledgers.saved.calls == 1
 

@@ -13,7 +13,7 @@ from mitmcache.journal.event import Event
 from mitmcache.journal.trace import Parent
 
 JSON = (("content-type", "application/json"),)
-DEADLINE = 5.0
+DEADLINE = 60.0
 TOLD = Usage(input_tokens=11, output_tokens=7, total_tokens=18)
 USAGE = b'"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}'
 WHOLE = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"},'

@@ -19,7 +19,7 @@ from mitmcache.journal.event import Event
 from mitmcache.logs.line import console_lines, fields, json_lines
 from mitmcache.otel import conventions
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 async def ended(rig: Rig) -> None:

@@ -24,7 +24,7 @@ from mitmcache.store.base import Entry
 async def hit(rig: Rig) -> Rig:
     """Asked twice: what it is, is known, and its answer is at hand."""
     assert await rig.repeat(CHAT) == ["MISS", "HIT"]
-    await rig.storage.keeper.drain(10)
+    await rig.storage.keeper.drain(60)
     return rig
 
 
@@ -114,7 +114,7 @@ async def test_other_settings_hold_for_it(hit: Rig) -> None:
 async def test_a_newer_answer_that_is_being_stored_is_waited_for(hit: Rig) -> None:
     await hit.call(flow_of(CHAT, cache_control="no-cache"), reply_of(CHAT))
     assert not at_once(hit, flow_of(CHAT))
-    await hit.storage.keeper.drain(10)
+    await hit.storage.keeper.drain(60)
 
 
 async def test_a_replay_asks_the_upstream(hit: Rig) -> None:

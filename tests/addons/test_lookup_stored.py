@@ -23,7 +23,7 @@ async def test_a_large_answer_is_given_from_memory_where_the_relay_cannot_be_rea
     monkeypatch.setattr(Relay, "port", fail)
     asked = await rig.call(flow_of(CHAT), reply_of(CHAT))
     key = trail_of(asked).key
-    await rig.storage.keeper.drain(10)
+    await rig.storage.keeper.drain(60)
     found = await rig.storage.tiers.get(key)
     assert isinstance(found, bytes)
     stored = record.decode(found, key)
@@ -36,7 +36,7 @@ async def test_a_large_answer_is_given_from_memory_where_the_relay_cannot_be_rea
 async def test_a_record_of_a_newer_version_is_a_miss_and_is_not_replaced(rig: Rig) -> None:
     asked = await rig.call(flow_of(CHAT), reply_of(CHAT))
     key = trail_of(asked).key
-    await rig.storage.keeper.drain(10)
+    await rig.storage.keeper.drain(60)
     found = await rig.storage.tiers.get(key)
     assert isinstance(found, bytes)
     newer = found[:FORMAT] + bytes([found[FORMAT] + 1]) + found[FORMAT + 1 :]
@@ -47,5 +47,5 @@ async def test_a_record_of_a_newer_version_is_a_miss_and_is_not_replaced(rig: Ri
             "MISS",
             "mitmcache; fwd=uri-miss; fwd-status=200; detail=version",
         )
-    await rig.storage.keeper.drain(10)
+    await rig.storage.keeper.drain(60)
     assert await rig.storage.tiers.get(key) == newer

@@ -40,13 +40,13 @@ async def relayed() -> AsyncIterator[Relayed]:
     made = Relayed()
     yield made
     if closing := made.done():
-        await asyncio.wait_for(closing, 10)
+        await asyncio.wait_for(closing, 60)
 
 
 async def fetch(asked: http.HTTPFlow) -> httpx.Response:
     """What mitmproxy does with the flow."""
     headers = list(asked.request.headers.items())
-    async with httpx.AsyncClient(trust_env=False) as through:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as through:
         return await through.get(asked.request.url, headers=headers)
 
 
@@ -98,7 +98,7 @@ async def test_who_refuses_a_plain_body_gets_it_coded(
     asked = flow(headers=(("accept-encoding", "gzip, identity;q=0"),), version=version)
     await relayed.serve(asked, large(), HIT)
     headers = list(asked.request.headers.items())
-    async with httpx.AsyncClient(trust_env=False) as through:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as through:
         got = await through.get(asked.request.url, headers=headers)
     dialled(asked, got)
     relayed.responseheaders(asked)

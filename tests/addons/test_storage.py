@@ -190,7 +190,7 @@ async def test_after_a_hot_reload_the_old_store_ends_beside_the_new(make_rig: Ma
     closing = first.storage.done()
     second = make_rig()
     assert closing
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     assert await second.repeat(CHAT, 1) == ["HIT"]
 
 

@@ -11,7 +11,7 @@ from mitmcache.addons.journaling import Journaling
 from mitmcache.addons.telemetry import MISSING, Telemetry
 from otel.collector import Collector
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ class Hook:
         status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
         self.came.release()
         if not status:
-            self._end.wait(30)
+            self._end.wait(600)
             return
         handler.send_response(status)
         handler.send_header("content-length", "0")

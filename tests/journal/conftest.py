@@ -10,7 +10,7 @@ from mitmcache.exchange import Usage
 from mitmcache.journal.event import Cost
 from mitmcache.journal.history import History
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 NOW = 1_000_000.0
 FULL = event(began=NOW - 10, usage=Usage(10, 5), cost=Cost(1, 1, 2, 0))
 

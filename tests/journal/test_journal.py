@@ -8,7 +8,7 @@ from mitmcache.exchange import Reply, Usage
 from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.journal import KNOWN, MAX_HELD, MAX_WAITING, Journal
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 REPLY = Reply(200, (("content-type", "application/json"),), USED)
 COST = Cost(0.25, 0.5, 0.75, 0.0)
 VERSION = ("k" * 64, 1000.0)

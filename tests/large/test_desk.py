@@ -18,7 +18,7 @@ from mitmcache.large.spool import Spool
 from mitmcache.reasons import Reason
 from mitmcache.store.base import LARGE, Staged
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 NOISE = os.urandom(LARGE + 1)
 FLAGS = {"done_optional": False, "clean_end": True, "judged": False}
 

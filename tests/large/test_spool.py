@@ -10,7 +10,7 @@ from mitmcache.cache.tap import Budget, Tap
 from mitmcache.large import spool as spooling
 from mitmcache.large.spool import PIECE, Spool, Spools
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Bench:

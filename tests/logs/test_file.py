@@ -187,5 +187,5 @@ def test_a_stream_gets_all_of_it_and_stays_open() -> None:
     target.write([LINE] * 100_000)
     target.close()
     os.close(writer)
-    reading.join(10)
+    reading.join(60)
     assert read == [LINE * 100_000]

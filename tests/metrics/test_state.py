@@ -15,7 +15,7 @@ from mitmcache.tally import Tally
 from store.samples import entry, key
 
 DEFAULTS = {option.name: option.default for option in settings.OPTIONS}
-WAIT = 5.0
+WAIT = 60.0
 
 
 class World:

@@ -10,7 +10,7 @@ from mitmcache.selection import About
 from mitmcache.store.base import StoreError
 
 KEY = "0" * 64
-SOON = 20.0
+SOON = 60.0
 type Open = Callable[..., Purger]
 
 

@@ -180,5 +180,5 @@ def test_what_cannot_be_understood_is_told_and_left_alone(body: bytes, seal: Sea
 
 def test_sealed_purges_show_nothing(real: Objects) -> None:
     purge(real, SEAL, NONE, M, 1.0)
-    fetched = real.get(CONTROL, deadline=5)
+    fetched = real.get(CONTROL, deadline=60)
     assert fetched and b"a model" not in fetched.body  # type: ignore[union-attr, operator]

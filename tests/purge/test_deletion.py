@@ -188,8 +188,8 @@ def test_they_are_deleted_in_a_real_bucket(real: Objects, seal: Seal | None) -> 
     for number in range(60):
         made = record(number, model="a" if number < 40 else "b/b", tags=("t",) if number % 2 else ())
         blob, name = encode(made), names.entry(made.key, made.about)
-        real.put(name, seal.seal(name, blob) if seal else blob, deadline=10)
-    real.put(CONTROL, b"control", deadline=10)
+        real.put(name, seal.seal(name, blob) if seal else blob, deadline=60)
+    real.put(CONTROL, b"control", deadline=60)
     assert sweep(real, names, seal, Selection(model="a", tag="t"), N) == 20
     assert sweep(real, names, seal, Selection(model="b/b"), N, dry_run=True) == 20
     assert sweep(real, names, seal, Selection(model="b/b"), N) == 20

@@ -54,7 +54,7 @@ async def test_a_purge_is_obeyed_by_all_who_share_a_real_bucket(
     for purger in (one, two):
         await purger.close()
     for disk in disks:
-        await disk.close(5)
+        await disk.close(60)
 
 
 async def test_a_purge_that_the_bucket_was_not_told_is_told_later(make: Open) -> None:

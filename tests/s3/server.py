@@ -18,7 +18,7 @@ import ports
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
-READY_SECONDS = 60
+READY_SECONDS = 100
 GRPC = 10_000
 """SeaweedFS puts its gRPC ports this far above the others."""
 COMPONENTS = ("master", "volume", "filer", "s3", "admin")

@@ -34,7 +34,7 @@ KINDS: dict[str, Callable[[Path], Store]] = {
     "disk": lambda folder: opened(DiskStore, folder),
     "disk, written": lambda folder: opened(Written, folder),
     "tiers": lambda folder: Tiers(MemoryStore(MAX), opened(DiskStore, folder)),
-    "tiers, memory empty": lambda folder: Tiers(MemoryStore(0), opened(Written, folder), deadline=10),
+    "tiers, memory empty": lambda folder: Tiers(MemoryStore(0), opened(Written, folder), deadline=60),
     "tiers, no disk": lambda folder: Tiers(MemoryStore(MAX), None),
 }
 SIZES = (1, 1000, 65_536, 65_537, 900_000)

@@ -190,7 +190,7 @@ async def test_closing_ends_a_start_that_hangs(open_store: Open, faults: FaultPr
     faults.behave(Fault.HANG)
     store = await open_store(ready=False)
     await asyncio.sleep(0)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(30):
         await store.close(0.01)
 
 

@@ -13,7 +13,7 @@ from mitmcache.store.s3_errors import BucketError, Kind
 from s3.faults import Fault, FaultProxy
 from s3.server import S3Server, environ
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture

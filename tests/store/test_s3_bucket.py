@@ -22,13 +22,13 @@ def objects_in(bucket: str, server: S3Server) -> Objects:
 def test_a_bucket_that_may_be_read_passes_the_check(bucket: str, s3_server: S3Server) -> None:
     objects = objects_in(bucket, s3_server)
     objects.check()
-    objects.put("v1/control/generations", b"{}", deadline=20)
+    objects.put("v1/control/generations", b"{}", deadline=60)
     objects.check()
 
 
 def test_a_missing_bucket_does_not(bucket: str, s3_server: S3Server) -> None:
     objects = objects_in(f"{bucket}-not", s3_server)
-    for work in (objects.check, lambda: objects.put("x", b"", deadline=20), lambda: list(objects.list())):
+    for work in (objects.check, lambda: objects.put("x", b"", deadline=60), lambda: list(objects.list())):
         with pytest.raises(BucketError) as caught:
             work()
         assert caught.value.kind is Kind.NO_BUCKET

@@ -32,11 +32,11 @@ from mitmcache.store.s3 import Objects
 place, folder = sys.argv[1:]
 objects = Objects(parse(place, os.environ), os.environ)
 source, target = Path(folder, "source"), Path(folder, "target")
-objects.put("v1/warm", bytes(9 << 20), deadline=60)
+objects.put("v1/warm", bytes(9 << 20), deadline=250)
 objects.get("v1/warm", deadline=60, stage=lambda: target).body.file.close()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-objects.put("v1/large", source, deadline=100)
-found = objects.get("v1/large", deadline=100, stage=lambda: target)
+objects.put("v1/large", source, deadline=250)
+found = objects.get("v1/large", deadline=250, stage=lambda: target)
 with found.body.file as file, source.open("rb") as asked:
     while block := file.read(1 << 20):
         assert block == asked.read(1 << 20)

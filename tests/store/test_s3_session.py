@@ -74,8 +74,8 @@ def test_what_the_shell_holds_for_others_does_no_harm(
     with FaultProxy(s3_server.port, loopback_certificates.leaf) as tls:
         ours = {"MITMCACHE_S3_CA_BUNDLE": str(loopback_certificates.ca)}
         objects = objects_in(place, {**poison, **environ(tls.endpoint), **ours})
-        etag = objects.put("v1/x", b"hello", deadline=20)
-        assert objects.get("v1/x", deadline=20).etag == etag  # type: ignore[union-attr]
+        etag = objects.put("v1/x", b"hello", deadline=60)
+        assert objects.get("v1/x", deadline=60).etag == etag  # type: ignore[union-attr]
         assert not [name for request in tls.requests for name in request.headers if "checksum" in name]
         objects.close()
 

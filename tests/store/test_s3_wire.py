@@ -28,9 +28,9 @@ def test_a_put_over_tls_has_a_length_and_a_signed_digest_and_nothing_that_r2_ref
 ) -> None:
     body = b"answer" * 10_000
     for work in (
-        lambda objects: objects.put("v1/x", body, deadline=20),
-        lambda objects: objects.put("v1/x", body, deadline=20, if_none_match=True),
-        lambda objects: objects.put("v1/x", body, deadline=20, if_match='"0"'),
+        lambda objects: objects.put("v1/x", body, deadline=60),
+        lambda objects: objects.put("v1/x", body, deadline=60, if_none_match=True),
+        lambda objects: objects.put("v1/x", body, deadline=60, if_match='"0"'),
     ):
         [put] = captured(loopback_certificates, work)
         assert (put.method, put.path, put.body) == ("PUT", "/bucket/v1/x", body)
@@ -65,6 +65,6 @@ def test_what_must_have_a_checksum_has_the_one_that_every_server_knows(
 
 
 def test_a_get_has_no_body_and_no_checksum_mode(loopback_certificates: Certificates) -> None:
-    [get] = captured(loopback_certificates, lambda objects: objects.get("v1/x", deadline=20, etag='"0"'))
+    [get] = captured(loopback_certificates, lambda objects: objects.get("v1/x", deadline=60, etag='"0"'))
     assert get.headers["if-none-match"] == '"0"'
     assert not [name for name in get.headers if "checksum" in name or name in ("expect", "transfer-encoding")]

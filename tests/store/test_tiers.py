@@ -184,10 +184,10 @@ async def test_close_closes_all() -> None:
 
 
 async def test_after_a_restart_the_disk_answers(open_disk: OpenDisk) -> None:
-    store = Tiers(MemoryStore(1_000_000), open_disk(), deadline=10)
+    store = Tiers(MemoryStore(1_000_000), open_disk(), deadline=60)
     store.put(A)
     await store.close(60)
-    again = Tiers(MemoryStore(1_000_000), open_disk(), deadline=10)
+    again = Tiers(MemoryStore(1_000_000), open_disk(), deadline=60)
     assert await again.find(A.key) == Found(bytes_of(A), "disk")
 
 
