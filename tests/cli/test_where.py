@@ -13,6 +13,7 @@ import pytest
 
 from cli.console import PREFIX, Console, local, made, shared
 from clones import ROOT
+from mitmcache.store import schema
 from mitmcache.store.disk import DiskStore
 from mitmcache.store.location import NOTED
 from mitmcache.store.schema import DATABASE
@@ -96,8 +97,11 @@ def test_it_works_beside_a_running_proxy(console: Console) -> None:
     console.disk(beside)
 
 
-def test_a_database_that_somebody_holds_is_one_line_as_well(console: Console) -> None:
+def test_a_database_that_somebody_holds_is_one_line_as_well(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console.fill(made(0))
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     with locked(console.data):
         assert "locked" in console.fails("ls")
 
