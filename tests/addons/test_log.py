@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import subprocess
@@ -105,13 +106,17 @@ async def test_it_follows_its_options_while_the_proxy_runs(make_rig: MakeRig, tm
     first, second = tmp_path / "first", tmp_path / "second"
     rig = make_rig(llm_log_file=str(first))
     journaling, log = rig.get(Journaling), rig.get(CallLog)
+    written = [log._writing]
     for path, change in ((first, {}), (second, {"llm_log_file": str(second)}), (None, {"llm_log": "off"})):
         rig.options.update(**change)
         for addon in rig.pipeline[:1], [log]:
             configured(rig.manager, addon[0], *change)
         await rig.call(flow_of(CHAT.saying(f"w{len(str(path))}x{id(path)}")), reply_of(CHAT))
         await journaling.journal.flush(DEADLINE)
+        written.append(log._writing)
     await ended(rig)
+    for writing in written:
+        assert writing is None or await asyncio.to_thread(writing.close, DEADLINE)
     assert (len(lines(first)), len(lines(second))) == (1, 1)
 
 

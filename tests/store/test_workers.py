@@ -20,8 +20,12 @@ async def workers() -> AsyncIterator[Workers]:
     await made.close(60)
 
 
-def blocked(gate: threading.Event, value: str = "") -> Callable[[], str]:
+def blocked(
+    gate: threading.Event, value: str = "", begun: threading.Semaphore | None = None
+) -> Callable[[], str]:
     def work() -> str:
+        if begun:
+            begun.release()
         gate.wait(60)
         return value
 
@@ -62,11 +66,14 @@ async def test_who_has_no_patience_is_told_that_all_are_busy(workers: Workers) -
 async def test_what_nobody_waits_for_any_more_is_handed_over_and_its_thread_taken_until_then(
     workers: Workers,
 ) -> None:
-    gate, given = threading.Event(), SimpleQueue[str]()
+    gate, given, begun = threading.Event(), SimpleQueue[str](), threading.Semaphore(0)
     for _ in range(2):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await workers.run(blocked(gate, "late"), unwanted=given.put)
+        work = blocked(gate, "late", begun)
+        running = asyncio.ensure_future(workers.run(work, unwanted=given.put))
+        assert await asyncio.to_thread(begun.acquire, timeout=60)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
     with pytest.raises(Busy):
         await workers.run(lambda: None, patience=0.01)
     gate.set()
@@ -75,16 +82,19 @@ async def test_what_nobody_waits_for_any_more_is_handed_over_and_its_thread_take
 
 
 async def test_work_that_fails_when_nobody_waits_any_more_is_forgotten(workers: Workers) -> None:
-    gate = threading.Event()
+    gate, begun = threading.Event(), threading.Event()
     given: list[str] = []
 
     def fails() -> str:
+        begun.set()
         gate.wait(60)
         raise OSError
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await workers.run(fails, unwanted=given.append)
+    running = asyncio.ensure_future(workers.run(fails, unwanted=given.append))
+    assert await asyncio.to_thread(begun.wait, 60)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
     gate.set()
     assert await workers.run(lambda: "on") == "on"
     await workers.close(60)
