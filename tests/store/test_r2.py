@@ -133,7 +133,7 @@ async def test_lookups_beyond_the_threads_are_skipped_and_not_queued(
     store = await open_store()
     faults.behave(Fault.HANG)
     lookups = [asyncio.ensure_future(store.get(key, ABOUT)) for key in KEYS[:40]]
-    await until(lambda: sum(lookup.done() for lookup in lookups) == 40 - r2.READERS)
+    await until(lambda: sum(lookup.done() for lookup in lookups) >= 40 - r2.READERS)
     faults.behave(Fault.REFUSE)
     results = await asyncio.gather(*lookups, return_exceptions=True)
     kinds = [type(result) for result in results]
