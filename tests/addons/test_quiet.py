@@ -13,7 +13,7 @@ GATEWAY = "reverse:http://llm.cache@127.0.0.1:8082"
 
 @pytest.fixture
 def quiet(rig: Rig, caplog: pytest.LogCaptureFixture) -> Iterator[Quiet]:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, server.logger.name)
     made = Quiet()
     made.begin()
     yield made
