@@ -32,7 +32,7 @@ def keep(console: Console, *events: Event) -> None:
     async def write() -> None:
         history = History(console.data, float("inf"))
         history.note(events)
-        await history.close(10)
+        await history.close(60)
 
     asyncio.run(write())
 
@@ -140,10 +140,10 @@ def test_a_proxy_that_runs_does_not_matter(console: Console) -> None:
     async def write_and_read() -> str:
         history = History(console.data, float("inf"))
         history.note([replace(call(), id="a")])
-        await history.flush(10)
+        await history.flush(60)
         try:
             return await asyncio.to_thread(console.ok, "stats", "--since", "1d", "--json")
         finally:
-            await history.close(10)
+            await history.close(60)
 
     assert json.loads(asyncio.run(write_and_read()))["total"]["billed"]["calls"] == 1

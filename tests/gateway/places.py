@@ -79,4 +79,4 @@ async def asking(place: MadeUp, *, came: int = PORT, signed: bool = True) -> Asy
         ) as client:
             yield client
     finally:
-        await place.history.close(5)
+        await place.history.close(60)
