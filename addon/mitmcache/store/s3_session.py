@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 READ_CONNECTIONS = 20
 WRITE_CONNECTIONS = 8
-METADATA_SECONDS = 0.3
 READ_CONNECT, READ_WAIT = 1.0, 2.0
 WRITE_CONNECT, WRITE_WAIT = 2.0, 15.0
 """Seconds for a connection, and for each single wait on it; the deadline of a call is for all of them."""
+METADATA_SECONDS = 0.3
 """For each of two requests to the machine's own metadata service, which is not there except on AWS."""
 LIBRARIES = ("boto3", "botocore", "urllib3")
 
