@@ -26,7 +26,7 @@ from mitmcache.tally import Tally
 
 IN_FLIGHT = 256 << 20
 """Bytes of streams being heard and of replies not yet stored, all together."""
-SETTLE = 1.0
+SETTLE = 2.0
 """Seconds that a caller waits for the very answer that has just gone by."""
 CLOSE = 5.0
 """Seconds for writing what is queued at the end."""

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 CONTROL = "llm.cache"
 """Answered by the proxy itself, decrypted like a provider's host; needs neither DNS nor an upstream."""
-SECONDS = 3.0
+SECONDS = 5.0
 STATS_SECONDS = 10.0
 MOST = 1 << 20
 

@@ -156,7 +156,7 @@ class DiskStore(Ledger):
         self._pending.touch(key, self._now())
 
     async def nearest(self, group: str, limit: int = 64, *, lately: bool = False) -> list[tuple[str, bytes]]:
-        """Key and shape of the group's entries, the last used first; StoreError after half a second.
+        """Key and shape of the group's entries, the last used first; StoreError after two seconds.
 
         `lately`: what somebody else has done may be seen a second later.
         """

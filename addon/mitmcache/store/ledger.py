@@ -20,7 +20,7 @@ from mitmcache.store.pending import Pending
 from mitmcache.store.readers import Readers
 from mitmcache.store.schema import cause, transaction
 
-SOON_SECONDS = 0.5
+SOON_SECONDS = 2.0
 READ_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 REMOVE_SLICE = 500
@@ -68,7 +68,7 @@ class Ledger:
 
     async def due(self, limit: int, skip: Collection[str] = ()) -> list[Due]:
         """The rows that wait for our destination, the oldest first, without the keys to skip and what was
-        said to be `uploaded`. StoreError after half a second.
+        said to be `uploaded`. StoreError after two seconds.
 
         An expired one need not be uploaded, and is as good as uploaded.
         """
