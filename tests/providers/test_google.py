@@ -168,8 +168,43 @@ def test_the_ids_of_function_calls_count_only_for_what_is_whose() -> None:
     assert asked_with("a", "b", "a", "b")["id"] == "x"
 
 
+A, B = "3f0c1a52-77de-4b0a-9a3e-0123456789ab", "b81f44aa-0d6c-4e55-8f1b-ba9876543210"
+
+
+def answered_as(*names: str, called: str = "f", text: str = "1") -> Json:
+    """A call, and responses under these names, which are repeated in what they say."""
+    parts = [
+        {"functionResponse": {"name": name, "response": {"name": name, "content": text + str(number)}}}
+        for number, name in enumerate(names)
+    ]
+    body: Json = {"contents": [{"parts": [{"functionCall": {"name": called}}]}, {"parts": parts}]}
+    take_out(body, google.GENERATE)
+    return body
+
+
+def test_a_made_up_id_in_the_place_of_a_responses_name_does_not_count() -> None:
+    assert answered_as(A) == answered_as(B)
+    assert answered_as(A, B) == answered_as(B, A) != answered_as(A, A)
+    assert answered_as(A) != answered_as("f") != answered_as("g")
+    assert answered_as(A) != answered_as(A, text="2")
+    assert answered_as(A, B, called=A) != answered_as(B, A, called=A)
+    assert answered_as(A[:-1]) != answered_as(B[:-1])
+
+
 @pytest.mark.parametrize(
-    "body", [{"contents": "a"}, {"contents": [1, {"parts": [{"functionCall": 1}]}]}, [], 1]
+    "body",
+    [
+        {"contents": "a"},
+        {
+            "contents": [
+                1,
+                {"parts": [{"functionCall": 1}, {"functionResponse": {"name": A[1:], "response": 1}}]},
+            ]
+        },
+        {"contents": [{"parts": [{"functionCall": {"name": {}}}, {"functionResponse": {"name": ["a"]}}]}]},
+        [],
+        1,
+    ],
 )
 def test_numbering_calls_takes_any_document(body: Json) -> None:
     before = copy.deepcopy(body)

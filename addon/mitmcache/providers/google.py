@@ -35,18 +35,27 @@ _FAULTS: dict[Json, Reason] = {
 _ANSWERS = ("STOP", "MAX_TOKENS", 1, 2)
 
 
-_CALLS = ("functionCall", "functionResponse", "function_call", "function_response")
+_ASKED = ("functionCall", "function_call")
+_GIVEN = ("functionResponse", "function_response")
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def prune(body: Json) -> None:
     """Numbers the function calls: an id only says which response is to which call, and where the model gave
-    none many clients make one up, anew on every run."""
+    none many clients make one up, anew on every run. RubyLLM once wrote its own for the name, too."""
     numbers: dict[str, str] = {}
-    for content in dicts(dig(body, "contents")):
-        for call in dicts([part.get(name) for part in dicts(content.get("parts")) for name in _CALLS]):
-            own = call.get("id")
-            if isinstance(own, str) and own:
-                call["id"] = numbers.setdefault(own, str(len(numbers)))
+    parts = [part for content in dicts(dig(body, "contents")) for part in dicts(content.get("parts"))]
+    for call in dicts([part.get(name) for part in parts for name in (*_ASKED, *_GIVEN)]):
+        own = call.get("id")
+        if isinstance(own, str) and own:
+            call["id"] = numbers.setdefault(own, str(len(numbers)))
+    called = [dig(part, name, "name") for part in parts for name in _ASKED]
+    for reply in dicts([part.get(name) for part in parts for name in _GIVEN]):
+        name = reply.get("name")
+        if isinstance(name, str) and _UUID.fullmatch(name) and name not in called:
+            for holder in dicts([reply, reply.get("response")]):
+                if holder.get("name") == name:
+                    holder["name"] = numbers.setdefault(name, str(len(numbers)))
 
 
 def finish_fault(reason: Json) -> Reason | None:
