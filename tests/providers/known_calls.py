@@ -32,6 +32,9 @@ CALLS = rows("""
     generativelanguage.googleapis.com /v1beta/openai/chat/completions gcp.gemini openai.chat
     us-east5-aiplatform.googleapis.com ~/google/models/m:generateContent gcp.vertex_ai gemini.generate
     aiplatform.googleapis.com /v1/publishers/google/models/m:predict gcp.vertex_ai gemini.predict
+    generativelanguage.googleapis.com /v1beta/models/imagen:predict gcp.gemini gemini.predict
+    us-x1-aiplatform.googleapis.com /v1/projects/p/locations/l/endpoints/1/rerank gcp.vertex_ai rerank
+    1.us-x1-2.prediction.vertexai.goog /v1/projects/p/locations/l/endpoints/1/rerank gcp.vertex_ai rerank
     aiplatform.eu.rep.googleapis.com ~/anthropic/models/c:streamRawPredict gcp.vertex_ai anthropic.messages
     aiplatform.googleapis.com ~/anthropic/models/count-tokens:rawPredict gcp.vertex_ai anthropic.count_tokens
     aiplatform.googleapis.com ~/mistralai/models/codestral:rawPredict gcp.vertex_ai openai.chat

@@ -193,7 +193,7 @@ _NATIVE: Operations = post(
     (_SCOPE + "/(?:models|tunedModels|endpoints)/[^/:]+:(?:generateContent|streamGenerateContent)", GENERATE),
     (_SCOPE + "/models/[^/:]+:(?:embedContent|batchEmbedContents)", EMBED),
     (_SCOPE + "/models/[^/:]+:countTokens", COUNT_TOKENS),
-    (f"{_VERSION}(?:{_PROJECT})?/publishers/google/models/[^/:]+:predict", PREDICT),
+    (_SCOPE + "/models/[^/:]+:predict", PREDICT),
     (_VERSION + "/interactions", INTERACTIONS),
 )
 
@@ -208,6 +208,7 @@ VERTEX = Provider(
     (
         re.compile(r"(?:[a-z0-9-]+-)?aiplatform\.(?:mtls\.)?googleapis\.com"),
         re.compile(r"aiplatform\.[a-z]+\.rep\.googleapis\.com"),
+        re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.prediction\.vertexai\.goog"),  # an endpoint's own
     ),
     (
         *_NATIVE,
@@ -216,7 +217,8 @@ VERTEX = Provider(
             (_PARTNERS + "/anthropic/models/[^/:]+:(?:rawPredict|streamRawPredict)", anthropic.MESSAGES),
             (_PARTNERS + "/mistralai/models/[^/:]+:(?:rawPredict|streamRawPredict)", CHAT),
         ),
-        *openai.operations(f"{_VERSION}{_PROJECT}/(?:endpoints/openapi|publishers/openai/v1)"),
+        # `openapi`, or the endpoint of a model that the user has deployed
+        *openai.operations(f"{_VERSION}{_PROJECT}/(?:endpoints/[^/:]+|publishers/openai/v1)"),
     ),
     key_headers=("x-goog-user-project",),
 )
