@@ -7,6 +7,7 @@ from mitmcache.cache.prune import prune as take_out
 from mitmcache.providers import google
 from mitmcache.providers.base import Json
 from mitmcache.reasons import Reason
+from mitmcache.wire.sse import SseReader
 from providers.hearing import DONE, Heard, play
 
 
@@ -210,3 +211,14 @@ def test_numbering_calls_takes_any_document(body: Json) -> None:
     before = copy.deepcopy(body)
     take_out(body, google.COUNT_TOKENS)
     assert body == before
+
+
+def test_a_stream_that_google_gives_up_is_not_kept_though_each_text_had_a_reason() -> None:
+    said = b'data: {"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]}\r\n\r\n'
+    listener, reader = google.GenerateListener(), SseReader()
+    for event in [
+        *reader.feed(said * 2 + b'{\r\n  "error": {\r\n    "code": 499\r\n  }\r\n}\r\n'),
+        *reader.close(),
+    ]:
+        listener.hear(event)
+    assert listener.verdict(clean_end=True) is Reason.ERROR

@@ -45,7 +45,10 @@ CASES: list[tuple[str, bytes, list[Event]]] = [
         b"data: \x00\x0b\x0c\x1c\xc2\x85\n\n",
         data(b"\x00\x0b\x0c\x1c\xc2\x85"),
     ),
-    ("a JSON document is no event", b'{"error": "overloaded"}', []),
+    ("JSON outside any field is an error event", b'{"a": 1}', [Event("", b'{"a": 1}', error=True)]),
+    ("of many lines the first", b'data: a\n\n{\n  "a": 1\n}\n', [*data(b"a"), Event("", b"{", error=True)]),
+    ("so is an array", b"data: a\r\n\r\n[{\r\n", [*data(b"a"), Event("", b"[{", error=True)]),
+    ("JSON in a comment or behind a space is not", b': {"a": 1}\n {"a": 1}\n[DONE]\n', []),
     ("no bytes are no event", b"", []),
 ]
 

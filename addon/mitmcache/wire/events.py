@@ -10,8 +10,9 @@ class Event:
 
     `name` is the SSE event type or the AWS `:event-type` / `:exception-type` ("" where there is none).
     `data` is an SSE event's data lines joined by LF, an NDJSON line, an element of a JSON array, or an
-    AWS frame's payload. `error` is true where the framing itself says so: an AWS exception frame, or the
-    `error:` field that llama.cpp's descendants write into an SSE stream.
+    AWS frame's payload. `error` is true where the framing itself says so: an AWS exception frame, or, in an
+    SSE stream, the `error:` field of llama.cpp's descendants or JSON outside any field, of which `data` is
+    the first line.
     """
 
     name: str

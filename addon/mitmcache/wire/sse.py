@@ -1,8 +1,9 @@
 """Server-sent events, as the WHATWG HTML standard (9.2.6) parses them.
 
-Two things differ, because real servers do: the end of the stream dispatches an event whose blank line is
-missing (`data: [DONE]` often comes so), and a field named `error`, which llama.cpp and its descendants write
-in the place of `data`, is an error event of its own. `id` and `retry` mean nothing for a single reply.
+Some things differ, because real servers do: the end of the stream dispatches an event whose blank line is
+missing (`data: [DONE]` often comes so); a field named `error`, which llama.cpp and its descendants write in
+the place of `data`, is an error event of its own; and so is a line that begins a JSON document: Google's
+servers say so, without any field, that they give up half way. `id` and `retry` mean nothing for one reply.
 """
 
 from itertools import takewhile
@@ -10,6 +11,7 @@ from itertools import takewhile
 from mitmcache.wire.events import Event
 
 _BOM = b"\xef\xbb\xbf"
+_JSON = (b"{", b"[{")
 _PER_LINE = 64  # what keeping one more data line costs beside its bytes
 
 
@@ -88,6 +90,8 @@ class SseReader:
                 self._name = value
             elif field == b"error":
                 events.append(Event("", value, error=True))
+            elif line.startswith(_JSON):
+                events.append(Event("", line, error=True))
 
     def _event(self) -> Event:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
