@@ -97,11 +97,12 @@ def test_these_do_one_kind_of_work(operation: str, names: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 def test_these_headers_and_queries_count(dialect: Dialect) -> None:
     family = dialect.name.partition(".")[0]
+    betas = ("anthropic-beta", "x-anthropic-beta")
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     match family:
         case "anthropic":
-            headers, query = ("anthropic-version", "anthropic-beta"), ("beta",)
+            headers, query = ("anthropic-version", *betas), ("beta",)
         case "bedrock":
             headers = ("x-amzn-bedrock-*",)
         case "gemini":
@@ -110,8 +111,10 @@ def test_these_headers_and_queries_count(dialect: Dialect) -> None:
         headers = ("accept", *headers)
     if dialect.name == "gemini.interactions":
         headers = ("api-revision",)
+    if dialect.name in ("openai.chat", "openai.completions", "openai.responses", "mistral.fim"):
+        headers = (*betas, "groq-model-version")
     assert dialect.key_headers == headers
-    assert dialect.set_headers == (("anthropic-beta",) if family == "anthropic" else ())
+    assert dialect.set_headers == (betas if set(betas) <= set(headers) else ())
     assert dialect.volatile_query == query
 
 
@@ -120,7 +123,10 @@ def test_these_headers_count_at_all_of_a_providers_operations() -> None:
     assert {provider.name: provider.key_headers for provider in PROVIDERS if provider.key_headers} == {
         "openai": openai,
         "chatgpt": openai,
-        "azure.ai.openai": (*openai, "extra-parameters", "azureml-model-deployment"),
+        "azure.ai.openai": (
+            *(*openai, "extra-parameters", "azureml-model-deployment"),
+            "x-ms-oai-image-generation-deployment",
+        ),
         "gcp.gemini": ("x-goog-user-project",),
         "gcp.vertex_ai": ("x-goog-user-project",),
         "huggingface": ("x-use-cache",),

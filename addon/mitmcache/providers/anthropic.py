@@ -5,7 +5,7 @@ from typing import Any
 
 from mitmcache.providers import claude_code
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
-from mitmcache.providers.openai_chat import CHAT
+from mitmcache.providers.openai_chat import BETA_HEADERS, CHAT
 from mitmcache.providers.tools import (
     JsonListener,
     Operations,
@@ -78,7 +78,7 @@ class CompleteListener(JsonListener):
         self.ended = self.ended or document.get("stop_reason") is not None
 
 
-_HEADERS = ("anthropic-version", "anthropic-beta")
+_HEADERS = ("anthropic-version", *BETA_HEADERS)
 _IN_PATH = model_in(r"/models/(?!count-tokens:)([^/:]+)")
 
 MESSAGES = Dialect(
@@ -87,7 +87,7 @@ MESSAGES = Dialect(
     volatile=(*_CLIENT_MARKS, *CACHE_MARKS),
     prune=claude_code.prune,
     key_headers=_HEADERS,
-    set_headers=("anthropic-beta",),
+    set_headers=BETA_HEADERS,
     volatile_query=("beta",),
     model=_IN_PATH,
     streams=asks_stream,
@@ -101,7 +101,7 @@ COUNT_TOKENS = Dialect(
     volatile=CACHE_MARKS,
     prune=claude_code.prune,
     key_headers=_HEADERS,
-    set_headers=("anthropic-beta",),
+    set_headers=BETA_HEADERS,
     volatile_query=("beta",),
     model=_IN_PATH,
     refuse=refuse,
@@ -112,7 +112,7 @@ COMPLETE = Dialect(
     "text_completion",
     volatile=("metadata",),
     key_headers=_HEADERS,
-    set_headers=("anthropic-beta",),
+    set_headers=BETA_HEADERS,
     volatile_query=("beta",),
     judge=judge_complete,
     listen=alike(CompleteListener),

@@ -72,5 +72,8 @@ AZURE = Provider(
         *anthropic.operations("/anthropic/v1"),
         *post(("/providers/mistral/azure/ocr", OCR)),
     ),
-    key_headers=(*KEY_HEADERS, "extra-parameters", "azureml-model-deployment"),
+    key_headers=(
+        *KEY_HEADERS,
+        *("extra-parameters", "azureml-model-deployment", "x-ms-oai-image-generation-deployment"),
+    ),
 )

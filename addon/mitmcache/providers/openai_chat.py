@@ -101,11 +101,19 @@ class ChatListener(JsonListener):
         return bool(self._finished) and all(self._finished.values())
 
 
+BETA_HEADERS = ("anthropic-beta", "x-anthropic-beta")
+"""A Claude's, behind a server that speaks OpenAI's protocol; the second is OpenRouter's."""
+
+KEY_HEADERS = (*BETA_HEADERS, "groq-model-version")
+
+
 def _completion(name: str, operation: str, *volatile: str) -> Dialect:
     return Dialect(
         name,
         operation,
         volatile=volatile,
+        key_headers=KEY_HEADERS,
+        set_headers=BETA_HEADERS,
         model=in_path,
         streams=asks_stream,
         refuse=refuse,

@@ -4,7 +4,7 @@ from typing import Any
 
 from mitmcache.providers import codex
 from mitmcache.providers.base import Dialect, Json, no_error
-from mitmcache.providers.openai_chat import CLIENT_MARKS, in_path
+from mitmcache.providers.openai_chat import BETA_HEADERS, CLIENT_MARKS, KEY_HEADERS, in_path
 from mitmcache.providers.tools import JsonListener, alike, broken, dicts, dig, having, is_word
 from mitmcache.reasons import Reason
 
@@ -79,6 +79,8 @@ RESPONSES = Dialect(
     "chat",
     volatile=(*CLIENT_MARKS, "client_metadata"),
     prune=prune,
+    key_headers=KEY_HEADERS,
+    set_headers=BETA_HEADERS,
     model=in_path,
     refuse=refuse,
     judge=judge,
