@@ -156,4 +156,43 @@ CALLS = rows("""
     api.xiaomimimo.com /anthropic/v1/messages xiaomi anthropic.messages
     api.z.ai /api/anthropic/v1/messages zai anthropic.messages
     open.bigmodel.cn /api/paas/v4/chat/completions zhipu openai.chat
+    aihubmix.com /v1/messages aihubmix anthropic.messages
+    api.aimlapi.com /v1/chat/completions aimlapi openai.chat
+    api.atlascloud.ai /v1/chat/completions atlascloud openai.chat
+    qianfan.baidubce.com /v2/chat/completions baidu openai.chat
+    hyper.charm.land /v1/chat/completions charm openai.chat
+    llm.chutes.ai /v1/chat/completions chutes openai.chat
+    gateway.ai.cloudflare.com /v1/a/g/openai/responses cloudflare openai.responses
+    gateway.ai.cloudflare.com /v1/a/g/compat/chat/completions cloudflare openai.chat
+    gateway.ai.cloudflare.com /v1/a/g/workers-ai/v1/embeddings cloudflare openai.embeddings
+    gateway.ai.cloudflare.com /v1/a/g/anthropic/v1/messages cloudflare anthropic.messages
+    gateway.ai.cloudflare.com /v1/a/g/google-ai-studio/v1/models/m:generateContent cloudflare gemini.generate
+    gateway.ai.cloudflare.com /v1/a/g/google-ai-studio/v1beta/models/m:embedContent cloudflare gemini.embed
+    api.cometapi.com /v1/messages cometapi anthropic.messages
+    api.deepinfra.com /anthropic/v1/messages deepinfra anthropic.messages
+    inference.do-ai.run /v1/chat/completions digitalocean openai.chat
+    models.inference.ai.azure.com /chat/completions github_models openai.chat
+    api.gmi-serving.com /v1/chat/completions gmi openai.chat
+    deepsearch.jina.ai /v1/chat/completions jina openai.chat
+    api.llama.com /compat/v1/chat/completions meta openai.chat
+    api.mixedbread.com /v1/embeddings mixedbread openai.embeddings
+    api.mixedbread.com /v1/reranking mixedbread rerank
+    api-inference.modelscope.cn /v1/chat/completions modelscope openai.chat
+    api.morphllm.com /v1/chat/completions morph openai.chat
+    nano-gpt.com /api/v1/chat/completions nano_gpt openai.chat
+    opencode.ai /zen/v1/messages opencode anthropic.messages
+    opencode.ai /zen/go/v1/chat/completions opencode openai.chat
+    api.parasail.io /v1/chat/completions parasail openai.chat
+    api.poe.com /v1/chat/completions poe openai.chat
+    api.stepfun.com /v1/chat/completions stepfun openai.chat
+    api.synthetic.new /openai/v1/chat/completions synthetic openai.chat
+    api.synthetic.new /anthropic/v1/messages synthetic anthropic.messages
+    api.hunyuan.cloud.tencent.com /v1/chat/completions tencent openai.chat
+    ai-gateway.vercel.sh /v2/rerank vercel rerank
+    ai.mongodb.com /v1/contextualizedembeddings voyage openai.embeddings
+    api.vultrinference.com /v1/chat/completions vultr openai.chat
+    localhost:12434 /engines/llama.cpp/v1/chat/completions docker openai.chat
+    x.eastus2.inference.ml.azure.com /v1/chat/completions azure.ai.openai openai.chat
+    x.eastus2.models.ai.azure.com /v1/embeddings azure.ai.openai openai.embeddings
+    x.services.ai.azure.com /providers/cohere/v2/rerank azure.ai.openai rerank
 """)

@@ -33,6 +33,11 @@ NOT_FOUND = [
     ("localhost:11434", "POST", "/api/pull"),
     ("localhost:11435", "POST", "/api/chat"),
     ("localhost", "POST", "/api/chat"),
+    ("gateway.ai.cloudflare.com", "POST", "/v1/a/g"),
+    ("gateway.ai.cloudflare.com", "POST", "/v1/a/g/anthropic/v1/messages/batches"),
+    ("gateway.ai.cloudflare.com", "POST", "/v1/a/chat/completions"),
+    ("opencode.ai", "POST", "/v1/chat/completions"),
+    ("opencode.ai", "POST", "/zen/x/v1/chat/completions"),
     ("example.com", "POST", "/v1/chat/completions"),
 ]
 EVIL = [
@@ -77,6 +82,22 @@ def test_every_written_exchange_is_of_its_dialect(exchange: Exchange) -> None:
 def allowed(target: str) -> bool:
     """As mitmproxy asks it of "host:port"."""
     return any(re.search(pattern, target, re.IGNORECASE) for pattern in host_patterns())
+
+
+@pytest.mark.parametrize(
+    ("operation", "dialect"),
+    [
+        ("converse-stream", "bedrock.converse"),
+        ("invoke", "bedrock.invoke"),
+        ("invoke-with-response-stream", "bedrock.invoke"),
+    ],
+)
+def test_bedrock_is_recognised_behind_cloudflares_gateway(operation: str, dialect: str) -> None:
+    path = f"/v1/account/gateway/aws-bedrock/bedrock-runtime/us-east-1/model/m/{operation}"
+    found = find("gateway.ai.cloudflare.com", "POST", path)
+    assert found
+    assert found[1].name == dialect
+    assert found[1].model(path, {}) == "m"
 
 
 @pytest.mark.parametrize("host", EVIL)

@@ -62,6 +62,7 @@ AZURE = Provider(
             r"cognitiveservices\.azure\.(?:com|us)",
             r"services\.ai\.azure\.com",
             r"models\.ai\.azure\.com",
+            r"inference\.ml\.azure\.com",
             r"azure-api\.net",
         )
     ),
@@ -70,7 +71,11 @@ AZURE = Provider(
         *operations(ANYWHERE + "/openai(?:/v1|/deployments/[^/]+)?"),
         *post(("(?:/v1|/models)?/chat/completions", CHAT), ("/models/(?:images/)?embeddings", EMBEDDINGS)),
         *anthropic.operations("/anthropic/v1"),
-        *post(("/providers/mistral/azure/ocr", OCR)),
+        *post(
+            ("/v1/embeddings", EMBEDDINGS),
+            ("/providers/mistral/azure/ocr", OCR),
+            ("(?:/providers/cohere)?/v[12]/rerank", RERANK),
+        ),
     ),
     key_headers=(
         *KEY_HEADERS,
