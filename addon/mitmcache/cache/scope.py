@@ -27,6 +27,14 @@ SECRET_HEADERS = (
     "api-key",
     "x-goog-api-key",
     "ocp-apim-subscription-key",
+    # of gateways, which may hold the vendors' keys themselves
+    "apikey",
+    "cf-aig-authorization",
+    "helicone-auth",
+    "x-bf-vk",
+    "x-litellm-api-key",
+    "x-portkey-api-key",
+    "x-portkey-virtual-key",
 )
 SECRET_QUERY = ("key", "api_key", "api-key", "access_token", "subscription-key")
 ACCOUNT_HEADERS = ("chatgpt-account-id",)
