@@ -29,6 +29,7 @@ VOLATILE = {
     "cohere.embed": "",
     "cohere.v1.chat": "priority",
     "cohere.v2.chat": "priority",
+    "gemini.code_assist": "user_prompt_id request.session_id request.labels",
     "gemini.count_tokens": "",
     "gemini.embed": "",
     "gemini.generate": "labels",
@@ -59,7 +60,7 @@ OPERATIONS = {
         openai.responses
     """,
     "text_completion": "anthropic.complete llamacpp.completion mistral.fim openai.completions",
-    "generate_content": "gemini.generate gemini.interactions",
+    "generate_content": "gemini.code_assist gemini.generate gemini.interactions",
     "embeddings": "cohere.embed gemini.embed ollama.embed openai.embeddings",
     "count_tokens": """
         anthropic.count_tokens bedrock.count_tokens gemini.count_tokens openai.responses.input_tokens
@@ -105,7 +106,7 @@ def test_these_headers_and_queries_count(dialect: Dialect) -> None:
             headers, query = ("anthropic-version", *betas), ("beta",)
         case "bedrock":
             headers = ("x-amzn-bedrock-*",)
-        case "gemini":
+        case "gemini" if dialect.name != "gemini.code_assist":
             query = ("$xgafv", "trace")
     if dialect.name == "bedrock.invoke":
         headers = ("accept", *headers)
@@ -129,5 +130,6 @@ def test_these_headers_count_at_all_of_a_providers_operations() -> None:
         ),
         "gcp.gemini": ("x-goog-user-project",),
         "gcp.vertex_ai": ("x-goog-user-project",),
+        "gemini_code_assist": ("x-goog-user-project",),
         "huggingface": ("x-use-cache",),
     }

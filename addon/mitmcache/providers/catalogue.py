@@ -12,6 +12,7 @@ from mitmcache.providers import openai, openai_like
 from mitmcache.providers.anthropic import ANTHROPIC
 from mitmcache.providers.base import Dialect, Provider
 from mitmcache.providers.bedrock import BEDROCK
+from mitmcache.providers.code_assist import CODE_ASSIST
 from mitmcache.providers.cohere import COHERE
 from mitmcache.providers.google import GEMINI, VERTEX
 from mitmcache.providers.huggingface import HUGGINGFACE
@@ -24,6 +25,7 @@ PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
     GEMINI,
     VERTEX,
+    CODE_ASSIST,
     BEDROCK,
     COHERE,
     HUGGINGFACE,

@@ -200,7 +200,7 @@ _MAKERS: dict[str, Callable[[list[Named]], Json]] = {
     "openai.responses": assemble_typed.responses,
     "anthropic.messages": assemble_typed.messages,
     "anthropic.complete": assemble_typed.complete,
-    "gemini.generate": gemini,
+    **dict.fromkeys(("gemini.generate", "gemini.code_assist"), gemini),
     "gemini.interactions": assemble_typed.interaction,
     "bedrock.converse": assemble_typed.converse,
     "bedrock.invoke": lambda events: assemble_typed.invoked(events, chat),

@@ -17,10 +17,16 @@ def documents(dialect: str, headers: Headers, body: bytes) -> tuple[list[Named],
     """The documents in order, and whether they are the events of a stream. Never raises.
 
     `body` is content-decoded, and a stream may stop anywhere. What is no JSON is left out. A Gemini stream
-    that is one JSON array is taken apart if it is whole; Bedrock's events of an invoked model are unwrapped.
+    that is one JSON array is taken apart if it is whole; Bedrock's events of an invoked model are unwrapped,
+    and Gemini's own documents in those of Code Assist.
     """
-    if not body:
-        return [], False
+    found, streamed = _documents(dialect, headers, body) if body else ([], False)
+    if dialect == "gemini.code_assist":
+        found = [(name, dig(document, "response") or document) for name, document in found]
+    return found, streamed
+
+
+def _documents(dialect: str, headers: Headers, body: bytes) -> tuple[list[Named], bool]:
     if reader := reader_for(header(headers, "content-type")):
         return _events(reader, body), True
     try:

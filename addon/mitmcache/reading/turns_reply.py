@@ -214,7 +214,7 @@ _READERS: dict[str, Callable[[Json], Answer]] = {
     "openai.images": _images,
     "anthropic.messages": _anthropic,
     "anthropic.complete": _complete,
-    "gemini.generate": _gemini,
+    **dict.fromkeys(("gemini.generate", "gemini.code_assist"), _gemini),
     "gemini.interactions": _interaction,
     "gemini.predict": _predict,
     "bedrock.converse": _converse,

@@ -87,8 +87,9 @@ def item(value: Json, role: str = "user") -> Turn:
 
 
 def _gemini(body: dict[str, Json]) -> list[Turn]:
-    if isinstance(inner := body.get("generateContentRequest"), dict):  # as tokens are counted
-        body = inner
+    for name in ("generateContentRequest", "request"):  # as tokens are counted, as Code Assist is asked
+        if isinstance(inner := body.get(name), dict):
+            body = inner
     system = body.get("systemInstruction") or body.get("system_instruction")
     contents = body.get("contents")
     listed = contents if isinstance(contents, list) else [contents]
@@ -145,7 +146,7 @@ _READERS: dict[str, Callable[[dict[str, Json]], list[Turn]]] = {
     **dict.fromkeys(("openai.chat", "anthropic.messages", "anthropic.count_tokens", "cohere.v2.chat"), _chat),
     **dict.fromkeys(("bedrock.converse", "ollama.chat", "llamacpp.completion"), _chat),
     **dict.fromkeys(("openai.responses", "openai.responses.input_tokens", "gemini.interactions"), _responses),
-    **dict.fromkeys(("gemini.generate", "gemini.count_tokens"), _gemini),
+    **dict.fromkeys(("gemini.generate", "gemini.code_assist", "gemini.count_tokens"), _gemini),
     "gemini.embed": _gemini_embed,
     "cohere.v1.chat": _cohere_v1,
     "bedrock.invoke": _invoke,

@@ -20,6 +20,7 @@ _DOCUMENT: dict[str, Callable[[Json], Usage | None]] = {
     "openai.images": usage_openai.images,
     "openai.audio.transcriptions": usage_openai.transcription,
     "gemini.generate": usage_others.gemini,
+    "gemini.code_assist": usage_others.gemini,
     "gemini.embed": usage_others.gemini,
     "gemini.predict": usage_others.predict,
     "gemini.interactions": usage_others.interaction,
