@@ -184,7 +184,7 @@ def answered_as(*names: str, called: str = "f", text: str = "1") -> Json:
 
 
 def test_a_made_up_id_in_the_place_of_a_responses_name_does_not_count() -> None:
-    assert answered_as(A) == answered_as(B)
+    assert answered_as(A) == answered_as(B) == answered_as(f"call_{A}")
     assert answered_as(A, B) == answered_as(B, A) != answered_as(A, A)
     assert answered_as(A) != answered_as("f") != answered_as("g")
     assert answered_as(A) != answered_as(A, text="2")

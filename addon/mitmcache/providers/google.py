@@ -37,12 +37,12 @@ _ANSWERS = ("STOP", "MAX_TOKENS", 1, 2)
 
 _ASKED = ("functionCall", "function_call")
 _GIVEN = ("functionResponse", "function_response")
-_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MADE_UP = re.compile("(?:call_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def prune(body: Json) -> None:
     """Numbers the function calls: an id only says which response is to which call, and where the model gave
-    none many clients make one up, anew on every run. RubyLLM once wrote its own for the name, too."""
+    none many clients make one up, anew on every run. Docker's agent and RubyLLM have it for the name, too."""
     numbers: dict[str, str] = {}
     parts = [part for content in dicts(dig(body, "contents")) for part in dicts(content.get("parts"))]
     for call in dicts([part.get(name) for part in parts for name in (*_ASKED, *_GIVEN)]):
@@ -52,7 +52,7 @@ def prune(body: Json) -> None:
     called = [dig(part, name, "name") for part in parts for name in _ASKED]
     for reply in dicts([part.get(name) for part in parts for name in _GIVEN]):
         name = reply.get("name")
-        if isinstance(name, str) and _UUID.fullmatch(name) and name not in called:
+        if isinstance(name, str) and _MADE_UP.fullmatch(name) and name not in called:
             for holder in dicts([reply, reply.get("response")]):
                 if holder.get("name") == name:
                     holder["name"] = numbers.setdefault(name, str(len(numbers)))
