@@ -35,6 +35,8 @@ CALLS = rows("""
     generativelanguage.googleapis.com /v1beta/models/imagen:predict gcp.gemini gemini.predict
     us-x1-aiplatform.googleapis.com /v1/projects/p/locations/l/endpoints/1/rerank gcp.vertex_ai rerank
     1.us-x1-2.prediction.vertexai.goog /v1/projects/p/locations/l/endpoints/1/rerank gcp.vertex_ai rerank
+    firebasevertexai.googleapis.com /v1beta/projects/p/models/m:generateContent gcp.vertex_ai gemini.generate
+    firebasevertexai.googleapis.com ~/google/models/m:streamGenerateContent gcp.vertex_ai gemini.generate
     cloudcode-pa.googleapis.com /v1internal:generateContent gemini_code_assist gemini.code_assist
     cloudcode-pa.googleapis.com /v1internal:streamGenerateContent gemini_code_assist gemini.code_assist
     aiplatform.eu.rep.googleapis.com ~/anthropic/models/c:streamRawPredict gcp.vertex_ai anthropic.messages

@@ -36,6 +36,7 @@ NOT_FOUND = [
     ("gateway.ai.cloudflare.com", "POST", "/v1/a/g"),
     ("gateway.ai.cloudflare.com", "POST", "/v1/a/g/anthropic/v1/messages/batches"),
     ("gateway.ai.cloudflare.com", "POST", "/v1/a/chat/completions"),
+    ("firebasevertexai.googleapis.com", "POST", "/v1beta/projects/p/templates/t:templateGenerateContent"),
     ("cloudcode-pa.googleapis.com", "POST", "/v1internal:loadCodeAssist"),
     ("opencode.ai", "POST", "/v1/chat/completions"),
     ("opencode.ai", "POST", "/zen/x/v1/chat/completions"),

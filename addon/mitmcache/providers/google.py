@@ -186,7 +186,7 @@ INTERACTIONS = Dialect(
 
 _VERSION = r"/v\d\w*"
 _PROJECT = "/projects/[^/]+/locations/[^/]+"
-_SCOPE = f"{_VERSION}(?:{_PROJECT})?(?:/publishers/google)?"
+_SCOPE = f"{_VERSION}(?:/projects/[^/]+(?:/locations/[^/]+)?)?(?:/publishers/google)?"
 _PARTNERS = f"{_VERSION}{_PROJECT}/publishers"
 
 _NATIVE: Operations = post(
@@ -209,6 +209,9 @@ VERTEX = Provider(
         re.compile(r"(?:[a-z0-9-]+-)?aiplatform\.(?:mtls\.)?googleapis\.com"),
         re.compile(r"aiplatform\.[a-z]+\.rep\.googleapis\.com"),
         re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.prediction\.vertexai\.goog"),  # an endpoint's own
+        re.compile(
+            r"firebasevertexai\.googleapis\.com"
+        ),  # for apps, in whose paths a project has no location
     ),
     (
         *_NATIVE,
