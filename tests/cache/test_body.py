@@ -127,3 +127,14 @@ def test_a_part_name_that_is_not_utf_8_counts_and_can_be_written_down() -> None:
     assert one.canonical != other.canonical
     json.dumps(one.tree).encode()
     assert next(iter(one.tree)).encode() == b"a?#0"
+
+
+def test_a_temporary_files_name_does_not_count_and_its_extension_does() -> None:
+    def sent(name: str, data: bytes = b"\x00") -> bytes:
+        head = f'content-disposition: form-data; name="file"; filename="{name}"'
+        return read(multipart("xyz", (head, data)), FORM, DIALECT).canonical
+
+    assert sent("tmpk3_x9a2b.wav") == sent("tmp0123abcd.wav")
+    assert sent("tmpk3_x9a2b.wav") != sent("tmpk3_x9a2b.mp3")
+    assert sent("tmpk3_x9a2b.wav") != sent("tmpk3_x9a2b.wav", b"\x01")
+    assert sent("a.wav") != sent("b.wav")

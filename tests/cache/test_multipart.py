@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from made import field, multipart
-from mitmcache.cache.multipart import Malformed, Part, parse
+from mitmcache.cache.multipart import Malformed, Part, lasting, parse
 
 TYPE = "multipart/form-data; boundary=xyz"
 FILE = 'Content-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav'
@@ -113,3 +113,34 @@ def test_arbitrary_bytes_are_read_or_malformed(body: bytes, boundary: str) -> No
 def test_the_data_of_parts_comes_back_byte_for_byte(contents: list[bytes]) -> None:
     body = multipart("xyz", *((field(str(at)), data) for at, data in enumerate(contents)))
     assert [part.data for part in parse(body, TYPE)] == contents
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("tmpk3_x9a2b.wav", ".wav"),
+        ("tmp.Ab3dEf9hIj.wav", ".wav"),
+        ("tmp-1234-aBcDeFgH.wav", ".wav"),
+        ("speech20230813-10689-b0aklz.mp3", "speech.mp3"),
+        ("speech.mp320230813-10689-b0aklz.mp3", "speech.mp.mp3"),
+        ("3F0c1a52-77de-4b0a-9a3e-0123456789ab.webm", ".webm"),
+        ("d41d8cd98f00b204e9800998ecf8427e.png", ".png"),
+        ("voice-1699999999999.ogg", "voice-.ogg"),
+        ("speech.wav", "speech.wav"),
+        ("take-2.wav", "take-2.wav"),
+        ("attmpabcdefgh.wav", "attmpabcdefgh.wav"),
+        (r"take \"2\".wav", r"take \"2\".wav"),
+        ("interview-20230813.wav", "interview-20230813.wav"),
+    ],
+)
+def test_of_a_temporary_files_name_what_lasts_is_left(name: str, left: str) -> None:
+    start = 'form-data; name="tmpabcdefgh"; filename'
+    assert lasting(f'{start}="{name}"') == f'{start}="{left}"'
+    assert lasting(f'{start}="{name}"; size=20230813') == f'{start}="{left}"; size=20230813'
+    if " " not in name:
+        assert lasting(f"{start}*=UTF-8''{name}") == f"{start}*=UTF-8''{left}"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")))
+def test_anything_that_names_no_file_lasts(disposition: str) -> None:
+    assert lasting(disposition) == disposition or "filename" in disposition.lower()

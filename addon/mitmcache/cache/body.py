@@ -64,5 +64,5 @@ def _multipart(body: bytes, content_type: str, dialect: Dialect) -> Body:
 
 
 def _facts(part: multipart.Part) -> bytes:
-    texts = (part.disposition, part.media_type, hashlib.sha256(part.data).hexdigest())
+    texts = (multipart.lasting(part.disposition), part.media_type, hashlib.sha256(part.data).hexdigest())
     return frame(text.encode("utf-8", "surrogateescape") for text in texts)

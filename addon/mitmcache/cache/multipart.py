@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 _BOUNDARY = re.compile(r"""boundary=(?:"([^"]+)"|([^\s;"]+))""", re.IGNORECASE)
 _PARAMETER = re.compile(r"""(\w+\*?)=(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))""")
+_FILE = re.compile(r"""(\bfilename\*?=)("(?:[^"\\]|\\.)*"|[^\s;]+)""", re.IGNORECASE)
+_MADE_UP = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}"
+    r"|\d{8,}-\d+-[0-9a-z]+|\d{9,}"  # Ruby's name of a temporary file; a time, or Go's random number
+    r"|(?<![a-z0-9])tmp[-._]?(?:\d+-)?[a-z0-9_]{6,}(?:-\w+)*",
+    re.IGNORECASE,
+)
 
 
 class Malformed(ValueError):
@@ -23,6 +30,12 @@ class Part:
     @property
     def is_file(self) -> bool:
         return "filename" in self.disposition.lower()
+
+
+def lasting(disposition: str) -> str:
+    """The disposition without what the name of a temporary file is made of, anew for each: of a file's name
+    only the extension bears on an answer, and the file itself counts."""
+    return _FILE.sub(lambda found: found[1] + _MADE_UP.sub("", found[2]), disposition)
 
 
 def parse(body: bytes, content_type: str) -> list[Part]:
