@@ -58,6 +58,22 @@ CASES: dict[str, tuple[Json, Usage]] = {
         },
         Usage(input_tokens=9, output_tokens=1, cache_read_input_tokens=8, cache_creation_input_tokens=0),
     ),
+    "Charm's total has what was cached beside the input": (
+        {
+            "prompt_tokens": 86,
+            "completion_tokens": 10,
+            "total_tokens": 224,
+            "prompt_tokens_details": {"cached_tokens": 128},
+            "completion_tokens_details": {"reasoning_tokens": 4},
+        },
+        Usage(
+            input_tokens=214,
+            output_tokens=10,
+            cache_read_input_tokens=128,
+            reasoning_output_tokens=4,
+            total_tokens=224,
+        ),
+    ),
     "xAI's total has the reasoning beside the output": (
         {
             "prompt_tokens": 10,

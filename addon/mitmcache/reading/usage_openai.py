@@ -73,17 +73,18 @@ def _read(raw: dict[str, Any]) -> Usage:
     if audio is None and "prompt_audio_seconds" in raw:
         audio = _untold_audio(raw)
     reasoning = first(count(outside.get("reasoning_tokens")), count(raw.get("reasoning_tokens")))
-    taken, given, total = _whole(raw, audio, reasoning)
+    cached = first(
+        count(inside.get("cached_tokens")),
+        count(raw.get("cached_tokens")),
+        count(raw.get("num_cached_tokens")),
+        count(raw.get("prompt_cache_hit_tokens")),
+        count(raw.get("cache_read_input_tokens")),
+    )
+    taken, given, total = _whole(raw, audio, reasoning, cached)
     return Usage(
         input_tokens=taken,
         output_tokens=given,
-        cache_read_input_tokens=first(
-            count(inside.get("cached_tokens")),
-            count(raw.get("cached_tokens")),
-            count(raw.get("num_cached_tokens")),
-            count(raw.get("prompt_cache_hit_tokens")),
-            count(raw.get("cache_read_input_tokens")),
-        ),
+        cache_read_input_tokens=cached,
         cache_creation_input_tokens=first(
             count(inside.get("cache_write_tokens")), count(raw.get("cache_creation_input_tokens"))
         ),
@@ -112,9 +113,10 @@ def first_seconds(raw: dict[str, Any]) -> float | None:
 
 
 def _whole(
-    raw: dict[str, Any], audio: int | None, reasoning: int | None
+    raw: dict[str, Any], audio: int | None, reasoning: int | None, cached: int | None
 ) -> tuple[int | None, int | None, int | None]:
-    """Input, output and total. The total tells who counts audio (Mistral) or reasoning (xAI) beside them."""
+    """Input, output and total. The total tells who counts audio (Mistral), reasoning (xAI) or what was cached
+    (Charm) beside them."""
     taken = first(count(raw.get("prompt_tokens")), count(raw.get("input_tokens")))
     given = first(count(raw.get("completion_tokens")), count(raw.get("output_tokens")))
     total = count(raw.get("total_tokens"))
@@ -125,4 +127,6 @@ def _whole(
         return taken + beside, given, total
     if beside > 0 and beside == reasoning:
         return taken, given + beside, total
+    if beside > 0 and beside == cached:
+        return taken + beside, given, total
     return taken, given, total
