@@ -5,6 +5,7 @@ from typing import Any
 
 from mitmcache.providers import claude_code
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
+from mitmcache.providers.made_up import prune_messages
 from mitmcache.providers.openai_chat import BETA_HEADERS, CHAT
 from mitmcache.providers.tools import (
     JsonListener,
@@ -42,6 +43,11 @@ CACHE_MARKS = tuple(
 tool's schema or in its input is none, and counts."""
 
 _CLIENT_MARKS = ("metadata", "diagnostics", "billing_policy", "workspace_id", "user_profile_id")
+
+
+def prune(body: Json) -> None:
+    claude_code.prune(body)
+    prune_messages(body)
 
 
 def refuse(body: Json) -> Reason | None:
@@ -85,7 +91,7 @@ MESSAGES = Dialect(
     "anthropic.messages",
     "chat",
     volatile=(*_CLIENT_MARKS, *CACHE_MARKS),
-    prune=claude_code.prune,
+    prune=prune,
     key_headers=_HEADERS,
     set_headers=BETA_HEADERS,
     volatile_query=("beta",),
@@ -99,7 +105,7 @@ COUNT_TOKENS = Dialect(
     "anthropic.count_tokens",
     "count_tokens",
     volatile=CACHE_MARKS,
-    prune=claude_code.prune,
+    prune=prune,
     key_headers=_HEADERS,
     set_headers=BETA_HEADERS,
     volatile_query=("beta",),

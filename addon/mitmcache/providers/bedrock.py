@@ -5,7 +5,7 @@ import binascii
 import re
 from typing import Any
 
-from mitmcache.providers import anthropic, claude_code, openai
+from mitmcache.providers import anthropic, openai
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import ChatListener
 from mitmcache.providers.openai_chat import judge as judge_chat
@@ -77,7 +77,7 @@ def prune_invoke(body: Json) -> None:
     """A Claude's body is Anthropic's own."""
     if isinstance(dig(body, "anthropic_version"), str):
         body.pop("metadata", None)
-        claude_code.prune(body)
+        anthropic.prune(body)
 
 
 def judge_invoke(document: Json) -> Reason | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
+from mitmcache.providers.made_up import prune_chat
 from mitmcache.providers.tools import JsonListener, asks_stream, broken, dicts, dig, fault_of, model_in
 from mitmcache.reasons import Reason
 
@@ -112,6 +113,7 @@ def _completion(name: str, operation: str, *volatile: str) -> Dialect:
         name,
         operation,
         volatile=volatile,
+        prune=prune_chat,
         key_headers=KEY_HEADERS,
         set_headers=BETA_HEADERS,
         model=in_path,

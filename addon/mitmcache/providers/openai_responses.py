@@ -4,6 +4,7 @@ from typing import Any
 
 from mitmcache.providers import codex
 from mitmcache.providers.base import Dialect, Json, no_error
+from mitmcache.providers.made_up import prune_responses
 from mitmcache.providers.openai_chat import BETA_HEADERS, CLIENT_MARKS, KEY_HEADERS, in_path
 from mitmcache.providers.tools import JsonListener, alike, broken, dicts, dig, having, is_word
 from mitmcache.reasons import Reason
@@ -12,6 +13,7 @@ from mitmcache.reasons import Reason
 def prune(body: Json) -> None:
     for item in dicts(dig(body, "input")):
         codex.prune(item)
+    prune_responses(body)
 
 
 def refuse(body: Json) -> Reason | None:
