@@ -6,7 +6,7 @@ import pytest
 from mitmcache.cache.prune import prune as take_out
 from mitmcache.providers.anthropic import COUNT_TOKENS, MESSAGES
 from mitmcache.providers.base import Dialect, Json
-from mitmcache.providers.bedrock import INVOKE
+from mitmcache.providers.bedrock import CONVERSE, INVOKE
 from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.openai_responses import RESPONSES
 
@@ -29,6 +29,14 @@ def messages(*ids: str) -> Json:
     return {"anthropic_version": "bedrock-2023-05-31", "messages": said}
 
 
+def converse(*ids: str) -> Json:
+    calls = [{"toolUse": {"toolUseId": each, "name": "f"}} for each in ids[:2]]
+    results = [
+        {"toolResult": {"toolUseId": each, "content": [{"text": str(n)}]}} for n, each in enumerate(ids[2:])
+    ]
+    return {"messages": [{"role": "assistant", "content": calls}, {"role": "user", "content": results}]}
+
+
 def responses(*ids: str) -> Json:
     calls = [{"type": "function_call", "call_id": each, "name": "f"} for each in ids[:2]]
     results = [
@@ -44,6 +52,7 @@ def responses(*ids: str) -> Json:
         (MESSAGES, messages),
         (COUNT_TOKENS, messages),
         (INVOKE, messages),
+        (CONVERSE, converse),
         (RESPONSES, responses),
     ],
     ids=lambda value: getattr(value, "name", ""),
@@ -65,13 +74,14 @@ def test_a_made_up_id_counts_only_for_what_is_whose(dialect: Dialect, written: A
     [
         {"messages": [1, {"tool_calls": [1, {"id": 1}], "tool_call_id": {}, "content": [{"id": A}, 1]}]},
         {"messages": "a", "input": "b"},
+        {"messages": [{"content": [{"toolUse": 1, "toolResult": {"toolUseId": [A]}}, {"toolUse": {}}]}]},
         {"input": [1, {"call_id": [A]}, {"role": "user", "content": A}]},
         {"id": A, "call_id": A, "tool_call_id": A},
         [],
         1,
     ],
 )
-@pytest.mark.parametrize("dialect", [CHAT, MESSAGES, RESPONSES], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES, CONVERSE, RESPONSES], ids=lambda dialect: dialect.name)
 def test_any_other_document_is_left_as_it_is(dialect: Dialect, body: Json) -> None:
     before = copy.deepcopy(body)
     take_out(body, dialect)

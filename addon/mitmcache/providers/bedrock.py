@@ -7,6 +7,7 @@ from typing import Any
 
 from mitmcache.providers import anthropic, openai
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
+from mitmcache.providers.made_up import prune_converse
 from mitmcache.providers.openai_chat import ChatListener
 from mitmcache.providers.openai_chat import judge as judge_chat
 from mitmcache.providers.tools import (
@@ -32,7 +33,8 @@ FAULTS = {
 
 
 def prune(body: Json) -> None:
-    """Cache points are elements of their own in lists of content, and bear on the bill alone."""
+    """Cache points are elements of their own in lists of content, and bear on the bill alone; ids that were
+    made up only tie results to calls."""
     for holder, name in (
         (body, "system"),
         (dig(body, "toolConfig"), "tools"),
@@ -41,6 +43,7 @@ def prune(body: Json) -> None:
         blocks = dig(holder, name)
         if isinstance(blocks, list):
             holder[name] = [block for block in blocks if not _is_cache_point(block)]
+    prune_converse(body)
 
 
 def _is_cache_point(block: Json) -> bool:

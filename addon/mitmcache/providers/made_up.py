@@ -36,6 +36,15 @@ def prune_messages(body: Json) -> None:
                 number(block, "tool_use_id", numbers)
 
 
+def prune_converse(body: Json) -> None:
+    """Of Bedrock's Converse, likewise."""
+    numbers: dict[str, str] = {}
+    for message in dicts(dig(body, "messages")):
+        for block in dicts(message.get("content")):
+            for part in dicts([block.get("toolUse"), block.get("toolResult")]):
+                number(part, "toolUseId", numbers)
+
+
 def prune_responses(body: Json) -> None:
     """Of OpenAI's Responses, likewise."""
     numbers: dict[str, str] = {}
