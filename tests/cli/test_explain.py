@@ -10,7 +10,7 @@ from mitmcache.store.misses import KEPT, Miss
 
 
 def missed(number: int, *places: str, why: str = "uri-miss", nearest: str = KEYS[9]) -> Miss:
-    at = time.time() - 3600 + number
+    at = time.time() - 3570 + number  # half a minute on each side of what is said to be 59 minutes
     return Miss(at, KEYS[number], "api.made.example", f"m-{number}", why, nearest, places)
 
 
