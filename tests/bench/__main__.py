@@ -98,9 +98,8 @@ async def _bench(folder: Path, size: Size, report: Report, with_litellm: bool) -
             )
             direct = Target(upstream.port, pem, proxied=False)
             starts = (lambda turn: _started(proxy(BARE)), lambda turn: _started(ours(f"start{turn}")))
-            stage = Stage(
-                size, upstream, first, second, blind, answering, forwarding, direct, starts, folder, pem
-            )
+            targets = (first, second, blind, answering, forwarding, direct)
+            stage = Stage(size, upstream, *targets, starts, ours, folder, pem)
             await scenes.play(stage, report, with_litellm=with_litellm)
         except ProxyError as error:
             raise BenchError(str(error)) from None

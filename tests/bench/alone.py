@@ -1,4 +1,4 @@
-"""Two of our parts by themselves, in this process: the key of a request, and the disk."""
+"""In this process: the key of a request by itself, and a disk that is filled."""
 
 import hashlib
 import json
@@ -6,12 +6,12 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter, thread_time
+from time import thread_time
 
 import orjson
 
 from bench import traffic
-from bench.table import Round, latency
+from bench.table import Round
 from mitmcache.cache import body, key
 from mitmcache.exchange import Call
 from mitmcache.providers import catalogue
@@ -60,41 +60,18 @@ def _bytes(size: int) -> str:
     return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{size // 1000} kB"
 
 
-async def disk(folder: Path, few: int, many: int, rounds: int, reads: int) -> tuple[list[Round], list[Round]]:
-    """Milliseconds that one read takes of a disk with so few entries, and of one with so many."""
-    stores = [DiskStore(folder / name, 1 << 40, now=time.time) for name in ("few", "many")]
+async def fill(folder: Path, entries: int) -> None:
+    """Puts so many answers that nobody asks for on the disk."""
+    store = DiskStore(folder, 1 << 40, now=time.time)
+    store.open()
     try:
-        for store, entries in zip(stores, (few, many), strict=True):
-            store.open()
-            await _fill(store, entries)
-            await _read(store, entries, reads)  # warms the operating system's cache
-        found: tuple[list[Round], list[Round]] = [], []
-        for turn in range(rounds):
-            for place in (1, 0) if turn % 2 else (0, 1):
-                found[place].append(await _read(stores[place], (few, many)[place], reads))
-        return found
+        chance = random.Random(entries)
+        for number in range(entries):
+            while not store.put(Entry(_key(number), chance.randbytes(BLOB), group="0" * 32)):
+                await store.flush(120)
+        await store.flush(120)
     finally:
-        for store in stores:
-            await store.close(60)
-
-
-async def _fill(store: DiskStore, entries: int) -> None:
-    chance = random.Random(entries)
-    for number in range(entries):
-        while not store.put(Entry(_key(number), chance.randbytes(BLOB), group="0" * 32)):
-            await store.flush(120)
-    await store.flush(120)
-
-
-async def _read(store: DiskStore, entries: int, reads: int) -> Round:
-    taken = []
-    for _ in range(reads):
-        wanted = _key(random.randrange(entries))
-        started = perf_counter()
-        found = await store.get(wanted)
-        taken.append(perf_counter() - started)
-        assert isinstance(found, bytes) and len(found) == BLOB
-    return {f"a read, {name}": value for name, value in latency(taken).items()}
+        await store.close(60)
 
 
 def _key(number: int) -> str:

@@ -1,11 +1,15 @@
 """What is not so much for each call: how long a start takes, and what stays in memory."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
-from bench import measure, process, traffic
-from bench.measure import Target
+from bench import alone, measure, process, traffic
+from bench.measure import Rounds, Target
 from bench.table import Round
 from mitmcache.demo.proxy import Proxy
 
@@ -49,6 +53,27 @@ async def after_hits(target: Target, few: int, many: int) -> tuple[Round, Round]
             await asyncio.gather(*map(one, range(len(line))))
             results.append({name: process.resident(target.pid) / 1e6})
     return results[0], results[1]
+
+
+async def from_disk(
+    makers: Sequence[Callable[[], Proxy]], folders: Sequence[Path], entries: Sequence[int], rounds: Rounds
+) -> list[list[Round]]:
+    """For each proxy its rounds of hits from a disk of so many answers. Its memory must have room for none.
+
+    Those that are asked for are the same in all: as many as the smallest disk has.
+    """
+    asked = min(entries)
+    questions = [traffic.chat_request(next(measure.numbers)) for _ in range(asked)]
+    async with AsyncExitStack() as stack:
+        targets = []
+        for make, folder, number in zip(makers, folders, entries, strict=True):
+            await alone.fill(folder, number - asked)
+            proxy = await stack.enter_async_context(make())
+            target = Target(proxy.port, proxy.ca_file, b"x-cache: MISS", pid=proxy.pid)
+            await measure.each_once(target, traffic.CHAT_HOST, questions)
+            targets.append(replace(target, sign=b"x-cache: HIT"))
+        await asyncio.sleep(1)  # the last of them are on the disk
+        return await measure.requests(targets, rounds, traffic.CHAT_HOST, lambda: random.choice(questions), 1)
 
 
 async def after_misses(target: Target, number: int) -> Round:

@@ -98,6 +98,13 @@ async def _drive(line: Line, target: Target, make: MakeRequest, seconds: float) 
     return {table.MORE_IS_BETTER: rate, **table.latency(taken), **spent}
 
 
+async def each_once(target: Target, host: str, requests: Sequence[bytes]) -> None:
+    async with opened([target], host, 1) as [[connection]]:
+        for request in requests:
+            await connection.ask(request)
+            _sure(connection.head, target)
+
+
 async def shares(
     target: Target, rounds: Rounds, host: str, request: bytes, connections: int, **others: int
 ) -> dict[str, float]:

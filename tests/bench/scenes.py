@@ -4,8 +4,9 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bench import alone, lasting, measure, others, process, stores, table, traffic
@@ -13,6 +14,7 @@ from bench.lasting import Start
 from bench.measure import Rounds, Target
 from bench.table import Report
 from bench.upstream import Upstream
+from mitmcache.demo.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ FULL = Size(
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`answering` and `forwarding` are bare mitmdump, `direct` is the upstream; `ours` comes twice, the first
-    with all that tells of calls, `blind` is the same with nothing of that."""
+    with all that tells of calls, `blind` is the same with nothing of that. `make` makes one more, of a name
+    and with options."""
 
     size: Size
     upstream: Upstream
@@ -56,6 +59,7 @@ class Stage:
     forwarding: Target
     direct: Target
     starts: Sequence[Start]
+    make: Callable[..., Proxy]
     folder: Path
     pem: Path
 
@@ -81,6 +85,7 @@ async def play(stage: Stage, report: Report, *, with_litellm: bool) -> None:
         await _memory_in_the_long_run(stage, report)
     started = await lasting.starts(stage.starts, stage.size.starts)
     report.section("a start", table.rows(*started))
+    await _disks(stage, report)
     await _alone(stage, report)
     await _others(stage, report, with_litellm=with_litellm)
 
@@ -150,14 +155,19 @@ async def _memory_in_the_long_run(stage: Stage, report: Report) -> None:
     )
 
 
+async def _disks(stage: Stage, report: Report) -> None:
+    folders = [stage.folder / f"disk{number}" for number in stage.size.entries]
+    makers = [partial(stage.make, folder.name, llm_memory="1") for folder in folders]
+    found = await lasting.from_disk(makers, folders, stage.size.entries, stage.size.rounds)
+    few, many = (f"{number} entries" for number in stage.size.entries)
+    report.section("a hit from disk, HTTP/1.1, 1 connection", table.rows(*found), few, many)
+
+
 async def _alone(stage: Stage, report: Report) -> None:
     rows = []
     for prompt in stage.size.prompts:
         rows += table.rows(*alone.keys(prompt, stage.size.rounds.number))
     report.section("a key", rows, "orjson.loads, dumps, sha256", "mitmcache")
-    few, many = stage.size.entries
-    disks = await alone.disk(stage.folder, few, many, stage.size.rounds.number, 1000)
-    report.section("the disk", table.rows(*disks), f"{few} entries", f"{many} entries")
     raw, ours = await stores.tiers(stage.folder, stage.size.rounds.number, stage.size.stored)
     report.section("the tiers, 10 kB", table.rows(raw, ours), "dict, file, bare boto3", "mitmcache")
 
