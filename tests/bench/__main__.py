@@ -24,6 +24,8 @@ BARE = Path(__file__).with_name("bare.py")
 BLIND = Path(__file__).with_name("blind.py")
 # ours pins the first; and what is logged or printed for each flow is not what is compared
 ALIKE = {"connection_strategy": "lazy", "flow_detail": "0", "termlog_verbosity": "warn"}
+# as what is installed is, mitmproxy among it: else a start would be compared that compiles all of ours anew
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 LIMIT = {QUICK: 120.0, FULL: 1800.0}
 """Seconds for all of it, start and end included."""
 LITELLM = 900.0
@@ -77,7 +79,7 @@ async def _bench(folder: Path, size: Size, report: Report, with_litellm: bool) -
                 pem,
                 script=script,
                 options={**ALIKE, **options},
-                environment={"BENCH_ANSWER": answer, "PYTHONPATH": str(ROOT / "addon")},
+                environment={"BENCH_ANSWER": answer, "PYTHONPATH": str(ROOT / "addon"), **COMPILED},
             )
 
         def ours(name: str, script: Path | None = None, **options: str) -> Proxy:
