@@ -35,7 +35,7 @@ LITELLM = 900.0
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="less exact, in under two minutes; else about ten"
+        "--quick", action="store_true", help="less exact, in under two minutes; else about twelve"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the ratios")
