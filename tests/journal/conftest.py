@@ -1,14 +1,20 @@
-"""A history in a folder of its own, closed at the end of the test."""
+"""A history in a folder of its own, or its database alone, closed at the end of the test."""
 
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from journal.events import event
 from mitmcache.exchange import Usage
-from mitmcache.journal.event import Cost
+from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history import History
+from mitmcache.journal.history_rows import keep
+from mitmcache.journal.history_tables import open_history
+from mitmcache.store.schema import transaction
 
 DEADLINE = 60.0
 NOW = 1_000_000.0
@@ -28,6 +34,17 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     yield history
     for each in made:
         await each.close(DEADLINE)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(open_history(tmp_path)) as made:
+        yield made
+
+
+def add(db: sqlite3.Connection, *events: Event) -> None:
+    with transaction(db):
+        keep(db, events)
 
 
 def files(folder: Path) -> list[Path]:

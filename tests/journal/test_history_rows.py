@@ -1,8 +1,6 @@
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from held import held_by, most_for
+from journal.conftest import add
 from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_rows as module
 from mitmcache.journal.event import Cost, Event
 from mitmcache.journal.history_rows import BOUNDS, MAX_TEXT, commons, keep, rows, unpack
-from mitmcache.journal.history_tables import open_history
 from mitmcache.journal.ledgers import HOUR, OTHERS
 from mitmcache.journal.trace import Parent
 from mitmcache.store.schema import transaction
@@ -34,19 +32,8 @@ FULL = event(
 )
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_history(tmp_path)) as made:
-        yield made
-
-
 def kept(db: sqlite3.Connection) -> list[Event]:
     return [each for _, each in rows(db.execute("SELECT number, facts FROM calls ORDER BY number"))]
-
-
-def add(db: sqlite3.Connection, *events: Event) -> None:
-    with transaction(db):
-        keep(db, events)
 
 
 def test_the_full_one_has_all_that_an_event_can_have() -> None:

@@ -1,20 +1,18 @@
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journal.conftest import add
 from journal.events import event
 from mitmcache.exchange import Usage
 from mitmcache.journal import history_sums as module
-from mitmcache.journal.event import Cost, Event
-from mitmcache.journal.history_rows import BOUNDS, keep
+from mitmcache.journal.event import Cost
+from mitmcache.journal.history_rows import BOUNDS
 from mitmcache.journal.history_sums import EVERY, Filter, Histogram, call, latencies, recent, sums
-from mitmcache.journal.history_tables import open_history
 from mitmcache.journal.history_upkeep import drop
 from mitmcache.journal.ledgers import DAY, HOUR, OTHERS, By
 from mitmcache.store.schema import transaction
@@ -22,17 +20,6 @@ from mitmcache.store.schema import transaction
 START = 1_000_000 * HOUR  # the beginning of an hour, and not of a day
 FULL = event(began=float(START), usage=Usage(10, 5), cost=Cost(1, 1, 2, 0))
 HIT = replace(FULL, word="HIT", dialled=False, duration=0.001)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_history(tmp_path)) as made:
-        yield made
-
-
-def add(db: sqlite3.Connection, *events: Event) -> None:
-    with transaction(db):
-        keep(db, events)
 
 
 def billed(

@@ -1,29 +1,14 @@
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
+from journal.conftest import add
 from journal.events import event
 from mitmcache.journal import history_upkeep as module
-from mitmcache.journal.event import Event
-from mitmcache.journal.history_rows import keep
-from mitmcache.journal.history_tables import open_history, recall
+from mitmcache.journal.history_tables import recall
 from mitmcache.journal.history_upkeep import drop, drop_hours, shrink
 from mitmcache.journal.ledgers import HOUR
 from mitmcache.store.schema import transaction
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_history(tmp_path)) as made:
-        yield made
-
-
-def add(db: sqlite3.Connection, *events: Event) -> None:
-    with transaction(db):
-        keep(db, events)
 
 
 def kept(db: sqlite3.Connection) -> list[str]:

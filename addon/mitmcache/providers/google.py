@@ -208,10 +208,10 @@ VERTEX = Provider(
     (
         re.compile(r"(?:[a-z0-9-]+-)?aiplatform\.(?:mtls\.)?googleapis\.com"),
         re.compile(r"aiplatform\.[a-z]+\.rep\.googleapis\.com"),
-        re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.prediction\.vertexai\.goog"),  # an endpoint's own
-        re.compile(
-            r"firebasevertexai\.googleapis\.com"
-        ),  # for apps, in whose paths a project has no location
+        # an endpoint's own
+        re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.prediction\.vertexai\.goog"),
+        # for apps, in whose paths a project has no location
+        re.compile(r"firebasevertexai\.googleapis\.com"),
     ),
     (
         *_NATIVE,
