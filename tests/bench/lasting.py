@@ -1,4 +1,4 @@
-"""What is not so much for each call: how long a start takes, and what stays in memory."""
+"""What comes with time: how long a start takes, what stays in memory, and hits from a disk that is full."""
 
 import asyncio
 import random

@@ -1,12 +1,14 @@
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitmcache.store import absent, walhead
+from mitmcache.store import absent, schema, walhead
 from mitmcache.store.disk import DiskStore
 from store.filtering import Process, Start
 from store.helpers import Clock, OpenDisk, Tmpfs
@@ -15,6 +17,13 @@ from store.helpers import Clock, OpenDisk, Tmpfs
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    made, _ = schema.open_database(tmp_path)
+    with closing(made):
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +18,6 @@ from store.samples import blob, entry, key
 
 LARGE = INLINE_BYTES + 1
 COST = 1000 + ROW_OVERHEAD
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    made, _ = schema.open_database(tmp_path)
-    with closing(made):
-        yield made
 
 
 @pytest.fixture

@@ -1,26 +1,16 @@
 """The statements, each on a database of its own."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from mitmcache.selection import About
-from mitmcache.store import rows, schema
+from mitmcache.store import rows
 from mitmcache.store.base import Entry
 from mitmcache.store.rows import File, Totals
 from mitmcache.store.tables import ROW_OVERHEAD
 
 A, B, C = (letter * 64 for letter in "abc")
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    made, _ = schema.open_database(tmp_path)
-    with closing(made):
-        yield made
 
 
 def put(

@@ -25,13 +25,6 @@ except sqlite3.OperationalError as error:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    made, _ = schema.open_database(tmp_path)
-    with closing(made):
-        yield made
-
-
-@pytest.fixture
 def another(db: sqlite3.Connection, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     with closing(schema.connect(tmp_path)) as made:
         yield made

@@ -3,12 +3,12 @@
 import re
 
 from mitmcache.providers.base import Json
-from mitmcache.providers.tools import dicts, dig, is_word
+from mitmcache.providers.tools import UUID, dicts, dig, is_word
 
 BILLING = "x-anthropic-billing-header:"
 _SAVED = re.compile(
     r"(<persisted-output>\n[^\n]{0,80}Full output saved to: [^\n]{0,4096}[/\\])"
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[/\\]tool-results[/\\][\w-]+(?=\.\w+\n)"
+    rf"{UUID}[/\\]tool-results[/\\][\w-]+(?=\.\w+\n)"
 )
 """A long output, of which the model sees the beginning: in a folder of the session, under a random name."""
 

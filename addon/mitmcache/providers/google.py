@@ -7,6 +7,7 @@ from mitmcache.providers import anthropic, openai
 from mitmcache.providers.base import Dialect, Json, Provider, no_error
 from mitmcache.providers.openai_chat import CHAT
 from mitmcache.providers.tools import (
+    UUID,
     JsonListener,
     Operations,
     alike,
@@ -37,7 +38,7 @@ _ANSWERS = ("STOP", "MAX_TOKENS", 1, 2)
 
 _ASKED = ("functionCall", "function_call")
 _GIVEN = ("functionResponse", "function_response")
-_MADE_UP = re.compile("(?:call_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MADE_UP = re.compile(f"(?:call_)?{UUID}")
 
 
 def prune(body: Json) -> None:

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from mitmcache.providers.base import Json
-from mitmcache.providers.tools import dicts, dig
+from mitmcache.providers.tools import UUID, dicts, dig
 
-_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(UUID)
 
 
 def prune_chat(body: Json) -> None:

@@ -20,6 +20,8 @@ MAX_ARGUMENTS = 1 << 20
 ANYWHERE = "(?:/.+)?"
 """A pattern for whatever path stands in front. Twice in one pattern it would take quadratic time."""
 
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 type Operations = tuple[tuple[str, re.Pattern[str], Dialect], ...]
